@@ -1,0 +1,161 @@
+"""Addresses, short names, ids, and the one encoding that turns them into names.
+
+Rules of the room:
+
+- An address is compared casefolded; `parse_address` is the only way to get one.
+- Every name in the file system that stems from a person comes through `encode_name`.
+  The encoding is injective: two people never share a directory.
+- An id is a label. It is made here and checked here, and never parsed for meaning.
+"""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from typing import Final, NewType
+from urllib.parse import unquote_to_bytes
+
+from nom_negotiate.errors import InputError
+
+Address = NewType("Address", str)
+"""A casefolded, checked address such as `alice@stonybrook.edu`."""
+
+MAX_ADDRESS_CHARS: Final = 254
+"""The longest address that mail can carry (RFC 5321, section 4.5.3.1.3, less the brackets)."""
+
+MAX_NAME_BYTES: Final = 255
+"""The longest file name of the common file systems."""
+
+# Two short names, a chemical, the seconds and three underscores must fit one file
+# name, and a full address with "_state.json" must fit another.
+MAX_DIRECTORY_BYTES: Final = 200
+MAX_SHORT_NAME_BYTES: Final = 100
+
+_SAFE: Final = frozenset(string.ascii_lowercase + string.digits + "@._-")
+
+
+def parse_address(text: str) -> Address:
+    """Return `text` as an address, casefolded.
+
+    Raises:
+        InputError: `invalid_address`, where it is not `local@domain`, is longer than 254
+            characters or than a directory name can hold, or has blanks, control or
+            invisible characters.
+    """
+    if len(text) > MAX_ADDRESS_CHARS:
+        raise InputError(
+            "invalid_address",
+            f"an address has at most {MAX_ADDRESS_CHARS} characters, this one has {len(text)}:"
+            f" {text[:24]!a}...",
+        )
+    folded = _fold(text)
+    local, at, domain = folded.partition("@")
+    if not (local and at and domain) or "@" in domain:
+        raise InputError("invalid_address", f"expected an address like name@domain, found {text!a}")
+    bad = next((c for c in folded if unicodedata.category(c)[0] in "CZ"), None)
+    if bad is not None:
+        raise InputError(
+            "invalid_address",
+            f"an address has no blank, control or invisible characters, found {bad!a} in {text!a}",
+        )
+    address = Address(folded)
+    if (
+        len(directory_name(address)) > MAX_DIRECTORY_BYTES
+        or len(short_name(address)) > MAX_SHORT_NAME_BYTES
+    ):
+        raise InputError(
+            "invalid_address", f"the address {text[:24]!a}... is too long for a directory name"
+        )
+    return address
+
+
+def _fold(text: str) -> str:
+    # Casefolding can undo a normalization and the other way round; a fixed point makes
+    # parsing idempotent, so that an address read back from a file is the same address.
+    while True:
+        folded = unicodedata.normalize("NFC", text.casefold())
+        if folded == text:
+            return folded
+        text = folded
+
+
+def encode_name(text: str) -> str:
+    """Return `text` as a file name: safe characters as they are, others percent-encoded.
+
+    Injective, ASCII, never with a leading dot. `decode_name` is its inverse.
+    """
+    name = "".join(c if c in _SAFE else _percent(c) for c in text)
+    return "%2E" + name[1:] if name.startswith(".") else name
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8"))
+
+
+def decode_name(name: str) -> str | None:
+    """Return the text whose encoding is `name`, or None where there is none."""
+    try:
+        text = unquote_to_bytes(name).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if encode_name(text) == name else None
+
+
+def directory_name(address: Address) -> str:
+    """Return the name of the party's directory under `teams/`."""
+    return encode_name(address)
+
+
+def address_of_directory(name: str) -> Address | None:
+    """Return the address whose directory is `name`, or None where it is nobody's."""
+    text = decode_name(name)
+    if text is None:
+        return None
+    try:
+        address = parse_address(text)
+    except InputError:
+        return None
+    return address if directory_name(address) == name else None
+
+
+def short_name(address: Address) -> str:
+    """Return the encoded local part of the address: the name used in ids and file names."""
+    return encode_name(address.partition("@")[0])
+
+
+def state_file_name(user: Address, counterparty: Address) -> str:
+    """Return the name of `user`'s state file in a negotiation with `counterparty`.
+
+    Parties with the same short name use their full encoded address.
+    """
+    short = short_name(user)
+    if short == short_name(counterparty):
+        return f"{directory_name(user)}_state.json"
+    return f"{short}_state.json"
+
+
+def negotiation_id(initiator: Address, responder: Address, chemical: str, seconds: int) -> str:
+    """Return the id `{initiator}_{responder}_{chemical}_{unix seconds}`."""
+    return f"{short_name(initiator)}_{short_name(responder)}_{chemical}_{seconds}"
+
+
+def check_id(text: str) -> str:
+    """Return `text` if it can be the name of one namespace.
+
+    Raises:
+        InputError: `invalid_id`, where it is empty, hidden, longer than 255 bytes, or has
+            a slash, blank, control or invisible characters.
+    """
+    if (
+        not text
+        or text[0] == "."
+        or "/" in text
+        or "\\" in text
+        or any(unicodedata.category(c)[0] in "CZ" for c in text)
+        or len(text.encode("utf-8", "replace")) > MAX_NAME_BYTES
+    ):
+        shown = ascii(text if len(text) <= 60 else text[:60] + "...")
+        raise InputError(
+            "invalid_id", f"expected an id such as alice_bob_C_1704312345, found {shown}"
+        )
+    return text

@@ -1,0 +1,84 @@
+"""Who a party is, what it has standing on the market, and how a data root is set up."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.outcome import Side
+from nom_negotiate.core.state import Limits
+
+PROFILE_SCHEMA: Final = "nom.party/1"
+LISTING_SCHEMA: Final = "nom.listing/1"
+SETTINGS_SCHEMA: Final = "nom.config/1"
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a party is: the content of `init.json`. The counterparties can read it.
+
+    Attributes:
+        created: unix seconds.
+        extra: fields that this version does not know, kept as they are.
+    """
+
+    schema: str = PROFILE_SCHEMA
+    address: Address
+    display_name: str
+    created: int
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class ListingStatus(enum.StrEnum):
+    """Whether a listing still stands."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing order of one party: the content of a file in `listings/`.
+
+    Attributes:
+        id: unique among the listings of its party; the name of the file.
+        user: who posted it, and the only writer.
+        type: what its author wants to do.
+        price: per unit, the most (buy) or the least (sell); None where it is left open.
+        quantity: in units; None where it is left open.
+        created: unix seconds.
+        closed_at: unix seconds; None while it stands.
+        extra: fields that this version does not know, kept as they are.
+    """
+
+    schema: str = LISTING_SCHEMA
+    id: str
+    user: Address
+    type: Side
+    chemical: str
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    created: int
+    status: ListingStatus = ListingStatus.ACTIVE
+    closed_at: int | None = None
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a data root is set up: the content of `config.json`.
+
+    Attributes:
+        closed: refuse addresses that have no directory yet.
+        chemicals: what may be traded.
+        limits: how long a negotiation lasts that says nothing itself.
+        extra: fields that this version does not know, kept as they are.
+    """
+
+    schema: str = SETTINGS_SCHEMA
+    closed: bool = False
+    chemicals: tuple[str, ...] = ("C", "N", "D", "Q")
+    limits: Limits = Limits()
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)

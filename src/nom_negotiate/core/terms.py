@@ -1,0 +1,157 @@
+"""Role, exact numbers, terms, and the agreement key that binds them.
+
+Rules of the room:
+
+- A price and a quantity are `Decimal`; no binary float is ever compared or hashed.
+- A number has at most 15 significant digits, so that every reader of the JSON number
+  on disk, one with binary doubles included, gets the same value back.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from nom_negotiate.errors import InputError
+
+MAX_DIGITS: Final = 15
+"""Significant decimal digits that survive a binary double (IEEE 754: DBL_DIG)."""
+
+MAX_EXPONENT: Final = 20
+"""Numbers stay below 10^20, and their last digit is at 10^-20 or above."""
+
+MAX_NUMBER_CHARS: Final = 64
+
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+
+Number = Decimal | int | float | str
+"""What callers may give for a price or a quantity. A float means its shortest decimal form."""
+
+
+class Role(enum.StrEnum):
+    """The side of the trade that a party is on."""
+
+    BUYER = "buyer"
+    SELLER = "seller"
+
+    @property
+    def other(self) -> Role:
+        """Return the opposite role."""
+        return Role.SELLER if self is Role.BUYER else Role.BUYER
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What two parties haggle over: a price per unit and a quantity in units."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+def parse_terms(price: Number, quantity: Number) -> Terms:
+    """Return checked terms: price >= 0 and quantity > 0, both exact.
+
+    Raises:
+        InputError: `invalid_number`, naming the field.
+    """
+    return Terms(
+        price=parse_number(price, "price"),
+        quantity=parse_number(quantity, "quantity", positive=True),
+    )
+
+
+def parse_number(value: Number, field: str, *, positive: bool = False) -> Decimal:
+    """Return `value` exactly, without trailing zeros.
+
+    Args:
+        value: a decimal, an integer, a decimal string, or a float (its shortest form).
+        field: the name that an error speaks of.
+        positive: refuse zero as well as negative numbers.
+
+    Raises:
+        InputError: `invalid_number`, where it is no finite number, is negative (or zero),
+            has more than 15 significant digits or leaves 10^-20 .. 10^20.
+    """
+    text = str(value)
+    if isinstance(value, bool) or len(text) > MAX_NUMBER_CHARS or not _NUMBER.fullmatch(text):
+        shown = text if len(text) <= 24 else text[:24] + "..."
+        raise InputError("invalid_number", f"{field} must be a finite number, found {shown!a}")
+    number = Decimal(text)
+    if number < 0 or (positive and not number):
+        least = "greater than 0" if positive else "0 or more"
+        raise InputError("invalid_number", f"{field} must be {least}, found {text}")
+    if not number:
+        return Decimal(0)
+    _, digits, exponent = number.as_tuple()
+    significant = "".join(map(str, digits)).lstrip("0")
+    stripped = significant.rstrip("0")
+    assert isinstance(exponent, int)
+    lowest = exponent + len(significant) - len(stripped)
+    if len(stripped) > MAX_DIGITS:
+        raise InputError(
+            "invalid_number",
+            f"{field} has at most {MAX_DIGITS} significant digits, found {len(stripped)} in {text}",
+        )
+    if number.adjusted() >= MAX_EXPONENT or lowest < -MAX_EXPONENT:
+        raise InputError(
+            "invalid_number",
+            f"{field} must be below 10^{MAX_EXPONENT}, with at most {MAX_EXPONENT} decimals,"
+            f" found {text}",
+        )
+    return Decimal(plain(Decimal(stripped).scaleb(lowest)))
+
+
+def plain(number: Decimal) -> str:
+    """Return the number as a plain decimal string without trailing zeros or exponent."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text
+
+
+def agreement_key(
+    *, negotiation_id: str, chemical: str, buyer: str, seller: str, terms: Terms
+) -> str:
+    """Return the key that two parties share exactly when they agree on the same deal.
+
+    sha256, as 64 lower-case hex digits, over the canonical JSON (RFC 8785) of an object
+    of six strings: buyer, chemical, negotiation_id, price, quantity, seller. Addresses are
+    casefolded, numbers are plain decimal strings without trailing zeros. Test vectors for
+    other languages are in data/vectors/agreement_keys.json.
+    """
+    material = canonical_strings(
+        {
+            "buyer": buyer,
+            "chemical": chemical,
+            "negotiation_id": negotiation_id,
+            "price": plain(terms.price),
+            "quantity": plain(terms.quantity),
+            "seller": seller,
+        }
+    )
+    return hashlib.sha256(material).hexdigest()
+
+
+# RFC 8785, section 3.2.2.2: the two-character escapes, then \u00xx in lower case for the
+# other control characters, and everything else as it is.
+_ESCAPES: Final = str.maketrans(
+    {chr(code): f"\\u{code:04x}" for code in range(0x20)}
+    | {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+)
+
+
+def canonical_strings(pairs: Mapping[str, str]) -> bytes:
+    """Return an object of strings as canonical JSON (RFC 8785), UTF-8.
+
+    Keys must be ASCII: for those the sort order of Python and of the RFC (UTF-16 code
+    units) are the same.
+    """
+    body = ",".join(
+        f'"{key.translate(_ESCAPES)}":"{pairs[key].translate(_ESCAPES)}"' for key in sorted(pairs)
+    )
+    return f"{{{body}}}".encode()

@@ -1,0 +1,524 @@
+"""What one party does: the use cases, composed from the rules and a store.
+
+Rules of the room:
+
+- A `Party` writes as itself only; there is no call that takes a user to write as.
+- Each action reads both sides, asks the rules, writes the party's own state, and looks
+  again. What was written in vain, because the other side moved at the same instant, is
+  put back and reported as a `Conflict`; what came after the outcome is reported as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nom_negotiate.core import rules
+from nom_negotiate.core.identity import Address, parse_address
+from nom_negotiate.core.negotiation import Negotiation, Snapshot, view
+from nom_negotiate.core.outcome import Kind, Transaction
+from nom_negotiate.core.party import Profile
+from nom_negotiate.core.rules import Action
+from nom_negotiate.core.state import STATE_SCHEMA, Limits, Offer, PartyState, Status
+from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
+from nom_negotiate.errors import Conflict, InputError, NotFound, RecordError, RuleViolation
+from nom_negotiate.store.port import Filed, Namespace, Writer
+
+if TYPE_CHECKING:
+    from nom_negotiate.desk import Desk
+
+MAX_LOOKS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One look at a negotiation: where it is, what it held, and what that means."""
+
+    place: Namespace
+    snapshot: Snapshot
+    negotiation: Negotiation
+
+
+class Party:
+    """One party at a desk: everything it may do, and all that it has.
+
+    Made by `Desk.party`. Any number of threads and processes may act for the same party
+    at once: they wait for each other, and never for the other party.
+
+    Every action returns the negotiation as it stands afterwards, is durable when it
+    returns, and raises
+
+    - `NotFound` (`unknown_negotiation`) for an id this party has no negotiation of;
+    - `RuleViolation` where the rules do not allow it now;
+    - `Conflict` where somebody else moved first: look again, then decide;
+    - `RecordError` where a state file cannot be read;
+    - `InputError` for a value that is none;
+    - `StoreError` where the disk did not do its work: then nothing has changed.
+    """
+
+    def __init__(self, desk: Desk, address: Address) -> None:
+        self._desk = desk
+        self._store = desk.store
+        self.address = address
+
+    def __repr__(self) -> str:
+        return f"Party({self.address!r})"
+
+    # Starting
+
+    def start(
+        self,
+        counterparty: str,
+        *,
+        chemical: str,
+        role: str,
+        price: Number,
+        quantity: Number,
+        firm: bool = True,
+        valid_until: int | None = None,
+        message: str | None = None,
+        idle_s: int | None = None,
+        life_s: int | None = None,
+        max_rounds: int | None = None,
+        again: bool = False,
+    ) -> Negotiation:
+        """Start a negotiation with a first offer.
+
+        Args:
+            counterparty: whose address to negotiate with.
+            chemical: what is traded.
+            role: `buyer` or `seller`: what this party is.
+            price: per unit.
+            quantity: in units.
+            firm: commit to the offer, so that its acceptance alone concludes the deal.
+            valid_until: unix seconds after which the offer cannot be accepted.
+            message: a remark to go with it.
+            idle_s: seconds of silence after which it expires; the root's default if None.
+            life_s: seconds after which it expires in any case; the root's default if None.
+            max_rounds: cap on the offers of both sides together.
+            again: allow a second active negotiation with the same party over the same
+                chemical.
+
+        Raises:
+            RuleViolation: `self_negotiation`, `duplicate_negotiation`, `closed_root`.
+        """
+        other = parse_address(counterparty)
+        rules.check_counterparty(self.address, other)
+        settings = self._store.settings()
+        rules.check_chemical(chemical, settings.chemicals)
+        terms = parse_terms(price, quantity)
+        now = self._desk.now()
+        rules.check_valid_until(valid_until, now)
+        limits = _limits(settings.limits, idle_s, life_s, max_rounds)
+        said = None if message is None else rules.check_text(message, "message")
+        my_role = _role(role)
+        self._desk.admit(self.address, other)
+
+        def first_state(negotiation_id: str) -> PartyState:
+            state = PartyState(
+                schema=STATE_SCHEMA,
+                negotiation_id=negotiation_id,
+                user=self.address,
+                counterparty=other,
+                role=my_role,
+                chemical=chemical,
+                offer=None,
+                status=Status.PENDING,
+                last_updated=now,
+                revision=0 if said is None else -1,
+                created=now,
+                limits=limits,
+            )
+            state = state if said is None else state.saying(said, now)
+            offer = _offer(terms, 1, now, valid_until, None)
+            return state.offering(offer, _status(firm), now)
+
+        with self._store.writer(self.address) as pen:
+            if not again:
+                rules.check_duplicate(other, chemical, self.negotiations())
+            place = pen.create(other, chemical, now, first_state)
+        return self._look(place.id).negotiation
+
+    # Answering
+
+    def offer(
+        self,
+        negotiation_id: str,
+        *,
+        price: Number,
+        quantity: Number,
+        firm: bool = True,
+        valid_until: int | None = None,
+        reason: str | None = None,
+        revision: int | None = None,
+    ) -> Negotiation:
+        """Make a counter-offer.
+
+        Args:
+            negotiation_id: which negotiation.
+            price: per unit.
+            quantity: in units.
+            firm: commit to it.
+            valid_until: unix seconds after which it cannot be accepted.
+            reason: why the offer on the table is turned down.
+            revision: the revision of one's own state that this is based on.
+        """
+        terms = parse_terms(price, quantity)
+        why = None if reason is None else rules.check_text(reason, "reason")
+        rules.check_valid_until(valid_until, self._desk.now())
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            rules.check_cap(seen)
+            offer = _offer(terms, seen.round + 1, now, valid_until, why)
+            return own.offering(offer, _status(firm), now)
+
+        return self._act(negotiation_id, Action.OFFER, change, revision=revision)
+
+    def accept(
+        self, negotiation_id: str, *, round: int | None = None, revision: int | None = None
+    ) -> Negotiation:
+        """Accept the offer on the table. A firm one is agreed by this alone.
+
+        Args:
+            negotiation_id: which negotiation.
+            round: the round that was seen; refused where another one is on the table.
+            revision: the revision of one's own state that this is based on.
+        """
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            table = seen.on_table
+            assert table is not None, "the rules allow to accept only what is on the table"
+            offer = Offer(
+                price=table.price,
+                quantity=table.quantity,
+                timestamp=now,
+                round=table.round,
+                accepts=True,
+            )
+            return own.offering(offer, Status.AGREED, now)
+
+        return self._act(negotiation_id, Action.ACCEPT, change, round=round, revision=revision)
+
+    def reject(
+        self, negotiation_id: str, *, reason: str | None = None, revision: int | None = None
+    ) -> Negotiation:
+        """Reject the offer on the table, which ends the negotiation.
+
+        To reject and go on, make an `offer` with a `reason`.
+        """
+        return self._end(negotiation_id, Action.REJECT, reason, revision)
+
+    def withdraw(
+        self, negotiation_id: str, *, reason: str | None = None, revision: int | None = None
+    ) -> Negotiation:
+        """Withdraw one's own offer from the table, which ends the negotiation."""
+        return self._end(negotiation_id, Action.WITHDRAW, reason, revision)
+
+    def say(self, negotiation_id: str, text: str, *, revision: int | None = None) -> Negotiation:
+        """Leave a message for the counterparty, at most 2,000 characters."""
+        said = rules.check_text(text, "message")
+        return self._act(
+            negotiation_id,
+            Action.SAY,
+            lambda seen, own, now: own.saying(said, now),
+            revision=revision,
+        )
+
+    def update(
+        self,
+        negotiation_id: str,
+        *,
+        price: Number | None = None,
+        quantity: Number | None = None,
+        status: str = Status.PENDING,
+        revision: int | None = None,
+    ) -> Negotiation:
+        """Say terms and a status in one go: the verb of the original design.
+
+        `pending` makes an indicative offer. `agreed` accepts where the terms are those on
+        the table, and makes a firm offer where they are not. `rejected` rejects, or
+        withdraws one's own offer; terms are not needed then.
+        """
+        try:
+            wanted = Status(status)
+        except ValueError:
+            raise InputError(
+                "invalid_text", f"status must be pending, agreed or rejected, found {status[:24]!a}"
+            ) from None
+        table = self.negotiation(negotiation_id).on_table
+        mine = table is not None and table.by == self.address
+        if wanted is Status.REJECTED:
+            action = Action.WITHDRAW if mine else Action.REJECT
+            return self._end(negotiation_id, action, None, revision)
+        if price is None or quantity is None:
+            raise InputError("invalid_number", f"an update to {wanted} needs price and quantity")
+        terms = parse_terms(price, quantity)
+        if wanted is Status.AGREED and table is not None and not mine and table.terms == terms:
+            return self.accept(negotiation_id, round=table.round, revision=revision)
+        return self.offer(
+            negotiation_id,
+            price=price,
+            quantity=quantity,
+            firm=wanted is Status.AGREED,
+            revision=revision,
+        )
+
+    # Looking
+
+    def negotiation(self, negotiation_id: str) -> Negotiation:
+        """Return one of this party's negotiations, active or archived."""
+        return self._look(negotiation_id).negotiation
+
+    def negotiations(self, *, archived: bool = False) -> list[Negotiation]:
+        """Return this party's negotiations, by id. Looks at its own directory only."""
+        now, limits = self._desk.now(), self._store.settings().limits
+        found = []
+        for place in self._store.namespaces(self.address, archived=archived):
+            snapshot = self._store.snapshot(place)
+            if snapshot is not None and snapshot.states:
+                found.append(view(self._as_party(snapshot), now, limits))
+        return found
+
+    def transactions(self) -> list[Filed]:
+        """Return this party's transactions with the names of their files, oldest first.
+
+        Files that cannot be read are left out, and told to the desk's `notice`.
+        """
+        filed, problems = self._store.transactions(self.address)
+        self._desk.tell(problems)
+        return sorted(filed, key=lambda item: (item.transaction.timestamp, item.name))
+
+    def mark_settled(self, name: str, *, settled: bool = True) -> Transaction:
+        """Mark one of this party's own transactions as settled, or as not. Idempotent.
+
+        Args:
+            name: the name of its file.
+            settled: what to mark it as.
+
+        Raises:
+            NotFound: `unknown_transaction`.
+        """
+        with self._store.writer(self.address) as pen:
+            for filed in self._store.transactions(self.address)[0]:
+                if filed.name == name:
+                    marked = msgspec.structs.replace(filed.transaction, settled=settled)
+                    if marked != filed.transaction:
+                        pen.replace_transaction(name, marked)
+                    return marked
+        raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
+
+    @property
+    def profile(self) -> Profile | None:
+        """Return who this party is, None where it has not been said."""
+        return self._store.profile(self.address)
+
+    # How an action is carried out
+
+    def _end(
+        self, negotiation_id: str, action: Action, reason: str | None, revision: int | None
+    ) -> Negotiation:
+        why = None if reason is None else rules.check_text(reason, "reason")
+        return self._act(
+            negotiation_id,
+            action,
+            lambda seen, own, now: own.rejecting(why, now),
+            revision=revision,
+        )
+
+    def _act(
+        self,
+        negotiation_id: str,
+        action: Action,
+        change: Callable[[Negotiation, PartyState, int], PartyState],
+        *,
+        round: int | None = None,
+        revision: int | None = None,
+    ) -> Negotiation:
+        # Looked up before the lock is taken: a party without a directory has no lock.
+        self._look(negotiation_id)
+        with self._store.writer(self.address) as pen:
+            for _ in range(MAX_LOOKS):
+                seen = self._look(negotiation_id)
+                now = self._desk.now()
+                own = self._own(seen)
+                self._check(seen.negotiation, action, now, round, revision)
+                said = change(seen.negotiation, own, now)
+                if pen.write(seen.place, said):
+                    return self._look_again(pen, own, said, action)
+        raise self._moved(negotiation_id)
+
+    def _check(
+        self,
+        seen: Negotiation,
+        action: Action,
+        now: int,
+        round: int | None,
+        revision: int | None,
+    ) -> None:
+        if not seen.phase.open:
+            raise rules.concluded(seen)
+        rules.check_revision(seen, self.address, revision)
+        rules.check_round(seen, round)
+        rules.check_action(seen, self.address, action, now)
+
+    def _look_again(
+        self, pen: Writer, before: PartyState, said: PartyState, action: Action
+    ) -> Negotiation:
+        """Return the negotiation after a write, once it is certain that the write holds."""
+        current = said
+        for _ in range(MAX_LOOKS):
+            seen = self._look(said.negotiation_id)
+            if seen.negotiation.outcome is not None:
+                return self._obey(seen.negotiation, said, action)
+            other = seen.snapshot.other(self.address)
+            theirs = None if other is None else seen.snapshot.states.get(other)
+            if not (rules.taken_back(before, current, theirs) or _in_vain(current, theirs)):
+                break
+            # The other side moved at the same instant. What stood before this write stands
+            # again, and is looked at again in its turn.
+            restored = current.restoring(before, self._desk.now())
+            if pen.write(seen.place, restored):
+                before, current = current, restored
+        else:
+            raise self._moved(said.negotiation_id)
+        if (current.offer, current.status) == (said.offer, said.status):
+            return seen.negotiation
+        if seen.negotiation.agreed_at is not None:
+            raise Conflict(
+                "already_accepted",
+                f"{other} accepted your offer in {said.negotiation_id} at the same moment",
+            )
+        raise self._moved(said.negotiation_id)
+
+    def _obey(self, found: Negotiation, said: PartyState, action: Action) -> Negotiation:
+        """Return the negotiation where its outcome is what was said, else refuse."""
+        assert found.outcome is not None
+        outcome = found.outcome.outcome
+        deal = found.outcome.deal
+        mine = said.offer.terms if said.offer is not None else None
+        if action is Action.SAY:
+            raise rules.concluded(found)
+        agreed = deal is not None and mine == Terms(price=deal.price, quantity=deal.quantity)
+        ended = said.status is Status.REJECTED and outcome in (Kind.REJECTED, Kind.WITHDRAWN)
+        if agreed and said.status is Status.AGREED:
+            return found
+        if ended and found.outcome.by == self.address:
+            return found
+        raise rules.concluded(found)
+
+    def _look(self, negotiation_id: str) -> _Seen:
+        for _ in range(MAX_LOOKS):
+            place = self._store.find(self.address, negotiation_id)
+            if place is None:
+                break
+            snapshot = self._store.snapshot(place)
+            if snapshot is not None:
+                snapshot = self._as_party(snapshot)
+                limits = self._store.settings().limits
+                return _Seen(place, snapshot, view(snapshot, self._desk.now(), limits))
+            # It was moved to the archive between the two calls: find it there.
+        raise NotFound(
+            "unknown_negotiation", f"{self.address} has no negotiation {negotiation_id[:80]!a}"
+        )
+
+    def _as_party(self, snapshot: Snapshot) -> Snapshot:
+        # In the original format only a link says who the responder is, until the responder
+        # writes; and this party has found the link.
+        if snapshot.responder is None and snapshot.initiator != self.address:
+            return msgspec.structs.replace(snapshot, responder=self.address)
+        return snapshot
+
+    def _own(self, seen: _Seen) -> PartyState:
+        """Return this party's own state, or the one from which its first word follows."""
+        snapshot = seen.snapshot
+        if self.address not in (snapshot.initiator, snapshot.responder):
+            raise RuleViolation("not_a_party", f"{self.address} is no party of {snapshot.id}")
+        if not snapshot.decidable:
+            problem = snapshot.problems[-1]
+            raise RecordError("malformed_record", f"{problem.path}: {problem.reason}", hint="")
+        other = snapshot.other(self.address)
+        role = snapshot.role(self.address)
+        if other is None or role is None:
+            raise RuleViolation(
+                "nothing_on_table",
+                f"the counterparty of {snapshot.id} has not said yet who and what it is",
+                hint="wait for its first offer",
+            )
+        own = snapshot.states.get(self.address)
+        if own is not None:
+            return msgspec.structs.replace(own, counterparty=other, role=role)
+        return PartyState(
+            schema=STATE_SCHEMA,
+            negotiation_id=snapshot.id,
+            user=self.address,
+            counterparty=other,
+            role=role,
+            chemical=seen.negotiation.chemical,
+            offer=None,
+            status=Status.PENDING,
+            last_updated=self._desk.now(),
+        )
+
+    def _moved(self, negotiation_id: str) -> Conflict:
+        return Conflict(
+            "moved",
+            f"the counterparty changed {negotiation_id} at the same moment;"
+            " what you said was taken back",
+        )
+
+
+def _in_vain(current: PartyState, theirs: PartyState | None) -> bool:
+    """Return whether an acceptance is of something that is no longer offered."""
+    if current.offer is None or not current.offer.accepts or current.status is not Status.AGREED:
+        return False
+    if theirs is None or theirs.offer is None or theirs.status is Status.REJECTED:
+        return True
+    return theirs.offer.terms != current.offer.terms or (
+        theirs.offer.round is not None and theirs.offer.round != current.offer.round
+    )
+
+
+def _offer(
+    terms: Terms, number: int, now: int, valid_until: int | None, reason: str | None
+) -> Offer:
+    return Offer(
+        price=terms.price,
+        quantity=terms.quantity,
+        timestamp=now,
+        round=number,
+        valid_until=valid_until,
+        reason=reason,
+    )
+
+
+def _status(firm: bool) -> Status:
+    return Status.AGREED if firm else Status.PENDING
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise InputError(
+            "invalid_text", f"role must be buyer or seller, found {text[:24]!a}"
+        ) from None
+
+
+def _limits(
+    defaults: Limits, idle_s: int | None, life_s: int | None, max_rounds: int | None
+) -> Limits:
+    for name, value in (("idle_s", idle_s), ("life_s", life_s)):
+        if value is not None and not 0 < value <= rules.MAX_DURATION_S:
+            raise InputError(
+                "invalid_time", f"{name} must be between 1 second and a year, found {value}"
+            )
+    if max_rounds is not None and max_rounds < 1:
+        raise InputError("invalid_number", f"max_rounds must be 1 or more, found {max_rounds}")
+    return Limits(
+        idle_s=defaults.idle_s if idle_s is None else idle_s,
+        life_s=defaults.life_s if life_s is None else life_s,
+        max_rounds=defaults.max_rounds if max_rounds is None else max_rounds,
+    )

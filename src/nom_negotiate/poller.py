@@ -1,0 +1,198 @@
+"""One pass over the active negotiations, and the loop that repeats it.
+
+Rules of the room:
+
+- A pass decides, settles and archives. Each step is durable before the next one, and each
+  may be redone: a pass that was cut short is finished by the next.
+- One negotiation cannot stop another: what goes wrong with it is reported, and the pass
+  goes on.
+- Two passes never run at once; should a lock fail to hold, outcomes are exclusive anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from nom_negotiate import codec
+from nom_negotiate.core.decision import decide, objected
+from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.outcome import Kind, Outcome
+from nom_negotiate.core.state import Limits
+from nom_negotiate.errors import NomError, StoreError
+from nom_negotiate.extensions import Hook, Validator
+from nom_negotiate.store.port import Namespace, Store
+
+DEFAULT_EVERY_S: Final = 30.0
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What one pass found and did.
+
+    Attributes:
+        at: unix seconds at which it began.
+        active: ids of the negotiations that go on.
+        agreed: ids that this pass settled. A deal whose settlement a crash cut short is
+            named by the pass that finishes it.
+        rejected: ids, those that a validator refused included.
+        withdrawn: ids.
+        expired: ids.
+        problems: what was stepped over.
+        duration_ms: milliseconds.
+        busy: true where another pass was running: then this one did nothing.
+    """
+
+    at: int
+    active: list[str] = msgspec.field(default_factory=list)
+    agreed: list[str] = msgspec.field(default_factory=list)
+    rejected: list[str] = msgspec.field(default_factory=list)
+    withdrawn: list[str] = msgspec.field(default_factory=list)
+    expired: list[str] = msgspec.field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    duration_ms: float = 0.0
+    busy: bool = False
+
+    def of(self, kind: Kind) -> list[str]:
+        """Return the list of the negotiations that ended in this way."""
+        ended: list[str] = getattr(self, kind.value)
+        return ended
+
+
+class Poller:
+    """Pass over a store.
+
+    Args:
+        store: where the negotiations are.
+        clock: returns unix seconds.
+        validators: returns what is asked before a deal is concluded.
+        hooks: returns what is called after it is settled.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], float] = time.time,
+        validators: Callable[[], Iterable[Validator]] = tuple,
+        hooks: Callable[[], Iterable[Hook]] = tuple,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._validators = validators
+        self._hooks = hooks
+
+    def poll(self) -> Report:
+        """Make one pass and append one line to the stats log.
+
+        Where another pass is running, leave at once with a report that says `busy`.
+
+        Raises:
+            StoreError: where the store cannot be worked with at all.
+            ConfigurationError: where the settings or an extension are broken.
+        """
+        started = time.perf_counter()
+        report = Report(at=int(self._clock()))
+        with self._store.polling() as free:
+            if not free:
+                report.busy = True
+                return report
+            limits = self._store.settings().limits
+            report.problems += self._store.mend()
+            for namespace in self._store.namespaces():
+                self._visit(namespace, limits, report)
+            report.duration_ms = round((time.perf_counter() - started) * 1000, 3)
+            self._log(report)
+        return report
+
+    def _visit(self, namespace: Namespace, limits: Limits, report: Report) -> None:
+        try:
+            snapshot = self._store.snapshot(namespace)
+            if snapshot is None:
+                return
+            report.problems += snapshot.problems
+            outcome = snapshot.outcome or self._concluded(namespace, snapshot, limits, report)
+            if outcome is None:
+                report.active.append(namespace.id)
+                if snapshot.responder is not None:
+                    self._store.repair_link(namespace, snapshot.responder)
+                return
+            self._finish(namespace, outcome, report)
+        except NomError as error:
+            report.problems.append(
+                Problem(path=namespace.id, reason=f"{error.message}; {error.hint}")
+            )
+
+    def _concluded(
+        self, namespace: Namespace, snapshot: Snapshot, limits: Limits, report: Report
+    ) -> Outcome | None:
+        outcome = decide(snapshot, int(self._clock()), limits)
+        if outcome is None:
+            return None
+        if outcome.outcome is Kind.AGREED:
+            try:
+                outcome = self._validated(outcome)
+            except Exception as error:
+                # A validator is a stranger's code: whatever it raises, it did not agree.
+                report.problems.append(
+                    Problem(path=namespace.id, reason=f"a validator failed: {error!r}; repair it")
+                )
+                return None
+        return self._store.conclude(namespace, outcome)
+
+    def _validated(self, outcome: Outcome) -> Outcome:
+        for validator in self._validators():
+            reason = validator(outcome, self._store)
+            if reason is not None:
+                return objected(outcome, reason)
+        return outcome
+
+    def _finish(self, namespace: Namespace, outcome: Outcome, report: Report) -> None:
+        if outcome.outcome is Kind.AGREED:
+            filed = self._store.settle(outcome)
+            for hook in self._hooks():
+                try:
+                    hook(outcome, filed)
+                except Exception as error:
+                    # A hook is a stranger's code; the deal is settled whatever it raises.
+                    reason = f"an after-settlement hook failed: {error!r}; repair it"
+                    report.problems.append(Problem(path=namespace.id, reason=reason))
+        self._store.archive(namespace, outcome.responder)
+        report.of(outcome.outcome).append(namespace.id)
+
+    def _log(self, report: Report) -> None:
+        counts = {
+            name: len(getattr(report, name))
+            for name in ("active", "agreed", "rejected", "withdrawn", "expired", "problems")
+        }
+        line = {"time": report.at, **counts, "duration_ms": report.duration_ms}
+        try:
+            self._store.log_pass(codec.encode_line(line))
+        except StoreError as error:
+            report.problems.append(
+                Problem(path="poller/stats.jsonl", reason=f"{error.message}; {error.hint}")
+            )
+
+
+def run(
+    poll: Callable[[], Report],
+    stop: threading.Event,
+    *,
+    every_s: float = DEFAULT_EVERY_S,
+    on_report: Callable[[Report], object] = lambda report: None,
+    on_error: Callable[[NomError], object] = lambda error: None,
+) -> None:
+    """Poll every `every_s` seconds until `stop` is set; a pass in hand is finished.
+
+    A pass that could not work (a full disk, a broken mount) is told to `on_error`, and the
+    loop goes on: the next one may find it repaired.
+    """
+    while not stop.is_set():
+        try:
+            on_report(poll())
+        except NomError as error:
+            on_error(error)
+        stop.wait(every_s)

@@ -1,0 +1,12 @@
+"""The file store: directories of parties, namespaces with one file a party, and links.
+
+Rules of the room:
+
+- `layout` says where things are. No path is made elsewhere.
+- `atomic` is the only module that changes the disk.
+- Files of others are opened without following links, must be regular, and are bounded.
+"""
+
+from nom_negotiate.store.files.store import FileStore
+
+__all__ = ["FileStore"]

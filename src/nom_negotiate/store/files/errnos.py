@@ -1,0 +1,41 @@
+"""From an `OSError` to the error that names its cause."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from nom_negotiate.errors import StoreError
+
+_CODES: Final[dict[int, tuple[str, str]]] = {
+    errno.ENOSPC: ("no_space", "no space left on the device"),
+    errno.EDQUOT: ("no_space", "the disk quota is used up"),
+    errno.EFBIG: ("no_space", "the file size limit is reached"),
+    errno.EROFS: ("read_only", "the file system is mounted read-only"),
+    errno.EACCES: ("denied", "permission denied"),
+    errno.EPERM: ("denied", "operation not permitted"),
+    errno.EMFILE: ("too_many_files", "this process has too many open files"),
+    errno.ENFILE: ("too_many_files", "the system has too many open files"),
+}
+
+
+def store_error(error: OSError, doing: str) -> StoreError:
+    """Return the store error for `error`, which happened while `doing` something."""
+    code, text = _CODES.get(error.errno or 0, ("store_failed", error.strerror or str(error)))
+    name = f" ({error.filename})" if error.filename else ""
+    return StoreError(code, f"cannot {doing}: {text}{name}")
+
+
+@contextmanager
+def reported(doing: str) -> Iterator[None]:
+    """Turn any `OSError` of the block into a `StoreError` that says what was being done.
+
+    The one place where all errnos are caught: whatever the disk answers, the caller gets
+    an error with a code, and no state was half written (see `atomic`).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise store_error(error, doing) from error

@@ -1,0 +1,82 @@
+"""Where everything lies under the data root: the only place that makes paths.
+
+Every name that stems from a person comes through `identity.encode_name`; every id has
+passed `identity.check_id`. So no path leaves the root.
+"""
+
+from __future__ import annotations
+
+import os.path
+from typing import Final
+
+from nom_negotiate.core.identity import Address, address_of_directory, check_id, directory_name
+from nom_negotiate.errors import InputError
+from nom_negotiate.store.port import Namespace
+
+PARTY_ROOMS: Final = ("transactions", "negotiations", "negotiations_archive", "listings")
+ACTIVE: Final = "negotiations"
+ARCHIVE: Final = "negotiations_archive"
+
+
+class Layout:
+    """The paths of one data root. Knows names, touches nothing."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.teams = f"{root}/teams"
+        self.config = f"{root}/config.json"
+        self.poller = f"{root}/poller"
+        self.poller_lock = f"{root}/poller/lock"
+        self.stats_log = f"{root}/poller/stats.jsonl"
+
+    def party(self, party: Address) -> str:
+        """Return the party's directory."""
+        return f"{self.teams}/{directory_name(party)}"
+
+    def room(self, party: Address, name: str) -> str:
+        """Return one of the party's rooms, such as `transactions`."""
+        return f"{self.party(party)}/{name}"
+
+    def profile(self, party: Address) -> str:
+        """Return the party's `init.json`."""
+        return f"{self.party(party)}/init.json"
+
+    def lock(self, party: Address) -> str:
+        """Return the lock file that the party's own writers share."""
+        return f"{self.party(party)}/.lock"
+
+    def entry(self, party: Address, negotiation_id: str, *, archived: bool) -> str:
+        """Return where the party finds a negotiation: a real directory or a link."""
+        return f"{self.room(party, ARCHIVE if archived else ACTIVE)}/{negotiation_id}"
+
+    def namespace(self, namespace: Namespace) -> str:
+        """Return the real directory of a negotiation, at its initiator."""
+        return self.entry(namespace.initiator, namespace.id, archived=namespace.archived)
+
+    def relative(self, path: str) -> str:
+        """Return a path as problems show it: relative to the data root."""
+        return path.removeprefix(f"{self.root}/")
+
+    def link_text(self, namespace: Namespace) -> str:
+        """Return what the responder's link to a namespace says."""
+        room = ARCHIVE if namespace.archived else ACTIVE
+        return f"../../{directory_name(namespace.initiator)}/{room}/{namespace.id}"
+
+    def link_target(self, entry: str, text: str) -> Namespace | None:
+        """Return the namespace that a link means, None where it means something else.
+
+        The link is read, not followed: only a path to a namespace of this root counts. An
+        absolute one does, too; the original wrote some.
+        """
+        target = os.path.normpath(os.path.join(os.path.dirname(entry), text))
+        parts = os.path.relpath(target, self.teams).split("/")
+        if len(parts) != 3 or parts[1] not in (ACTIVE, ARCHIVE):
+            return None
+        owner = address_of_directory(parts[0])
+        try:
+            negotiation_id = check_id(parts[2])
+        except InputError:
+            return None
+        if owner is None:
+            return None
+        return Namespace(negotiation_id, owner, archived=parts[1] == ARCHIVE)

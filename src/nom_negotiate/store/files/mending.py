@@ -1,0 +1,88 @@
+"""What a crash can leave outside a namespace, found and finished at each full pass.
+
+- A responder's link that still says where a namespace was before it was archived.
+- A namespace that its responder has no link to.
+- A link without a namespace, or a temporary file or directory: a start or a write that
+  was cut short. They are removed once they are older than `LEFT_OVER_S`; younger ones may
+  belong to a writer that is at work. Should a stopped writer wake up after that, its
+  rename fails and it reports so, and a missing link is made good by the next pass: the age
+  is a courtesy, nothing depends on it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Problem
+from nom_negotiate.store.files import archive, namespace
+from nom_negotiate.store.files.atomic import TEMPORARY, Disk
+from nom_negotiate.store.files.layout import ACTIVE, Layout
+from nom_negotiate.store.port import Namespace
+
+LEFT_OVER_S: Final = 3600.0
+
+
+def repair_link(disk: Disk, layout: Layout, place: Namespace, responder: Address) -> bool:
+    """Make sure that the responder's directory leads to the namespace."""
+    entry = layout.entry(responder, place.id, archived=place.archived)
+    if os.path.lexists(entry) or not os.path.isdir(layout.party(responder)):
+        return False
+    if not os.path.isdir(layout.namespace(place)):
+        return False
+    return disk.link_to(layout.link_text(place), entry)
+
+
+def mend(disk: Disk, layout: Layout, party: Address) -> Iterator[Problem]:
+    """Finish or remove what was left half done at one party; yield what is odd."""
+    room = layout.room(party, ACTIVE)
+    try:
+        with os.scandir(room) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.startswith(TEMPORARY):
+            _sweep(disk, entry)
+        elif entry.is_symlink():
+            yield from _mend_link(disk, layout, party, entry)
+        elif not entry.is_dir(follow_symlinks=False):
+            yield Problem(
+                path=layout.relative(entry.path),
+                reason="expected a directory or a link, found a file; move it away",
+            )
+
+
+def _mend_link(
+    disk: Disk, layout: Layout, party: Address, entry: os.DirEntry[str]
+) -> Iterator[Problem]:
+    target = namespace.linked_to(layout, entry.path)
+    if target is None or target.id != entry.name or target.initiator == party:
+        yield Problem(
+            path=layout.relative(entry.path),
+            reason="expected a link to this negotiation at its initiator, found one to"
+            " somewhere else; remove it",
+        )
+    elif os.path.isdir(layout.namespace(target)):
+        return
+    elif os.path.isdir(layout.namespace(target._replace(archived=True))):
+        archive.archive(disk, layout, target, party)
+    else:
+        _sweep(disk, entry)
+
+
+def _sweep(disk: Disk, entry: os.DirEntry[str]) -> None:
+    try:
+        age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+        if age_s < LEFT_OVER_S:
+            return
+        if entry.is_dir(follow_symlinks=False):
+            disk.remove_tree(entry.path)
+        else:
+            disk.remove(entry.path)
+    except FileNotFoundError:
+        # Its writer has finished, or another pass has removed it.
+        return

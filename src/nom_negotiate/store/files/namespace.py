@@ -1,0 +1,211 @@
+"""One namespace directory: reading both sides of the same moment, creating, deciding.
+
+Rules of the room:
+
+- A snapshot is true: after the last file was opened, each of them was still the one that
+  its name stands for. Open files are held meanwhile, so that no inode is used again.
+- A namespace appears whole: it is made under a temporary name and renamed.
+- The responder's link comes first and the directory second. A link without a directory
+  is a start that was cut short, and is swept; a directory without a link would be a
+  negotiation that one party cannot see.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from nom_negotiate import codec
+from nom_negotiate.core.identity import Address, negotiation_id, state_file_name
+from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.outcome import Outcome
+from nom_negotiate.core.state import PartyState
+from nom_negotiate.errors import RecordError
+from nom_negotiate.store import reading
+from nom_negotiate.store.files import bounded
+from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.port import Namespace
+
+MAX_FILES: Final = 64
+"""State files that are looked at in one namespace; two belong there."""
+
+MAX_LOOKS: Final = 100
+"""Looks at a namespace that changes all the time, before it is left for the next poll."""
+
+
+class _Seen(NamedTuple):
+    fd: int
+    identity: tuple[int, int, int, int]
+    file: reading.File
+
+
+def read_snapshot(layout: Layout, namespace: Namespace) -> Snapshot | None:
+    """Return what the namespace held at one moment, None where it is gone."""
+    path = layout.namespace(namespace)
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    where = layout.relative(path)
+    try:
+        files = _stable(directory)
+    finally:
+        os.close(directory)
+    if files is None:
+        reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
+        return Snapshot(
+            id=namespace.id,
+            initiator=namespace.initiator,
+            responder=None,
+            states={},
+            digests={},
+            problems=(Problem(path=where, reason=reason),),
+            decidable=False,
+            archived=namespace.archived,
+        )
+    return reading.assemble(
+        namespace.id,
+        namespace.initiator,
+        files,
+        where=where,
+        linked=lambda party: has_link(layout, namespace, party),
+        archived=namespace.archived,
+    )
+
+
+def _stable(directory: int) -> dict[str, reading.File] | None:
+    for _ in range(MAX_LOOKS):
+        seen: dict[str, _Seen] = {}
+        try:
+            names = _names(directory)
+            if all(_look(directory, name, seen) for name in names) and (
+                _names(directory) == names and all(_same(directory, n, s) for n, s in seen.items())
+            ):
+                return {name: look.file for name, look in seen.items()}
+        finally:
+            for look in seen.values():
+                if look.fd >= 0:
+                    os.close(look.fd)
+    return None
+
+
+def _names(directory: int) -> list[str]:
+    found = [
+        name
+        for name in os.listdir(directory)
+        if name == reading.OUTCOME_NAME or name.endswith(reading.STATE_SUFFIX)
+    ]
+    found.sort()
+    # Whoever floods a namespace with files cannot make a poll read them all; the outcome
+    # sorts among the names and must not be crowded out.
+    found.sort(key=lambda name: name != reading.OUTCOME_NAME)
+    return found[:MAX_FILES]
+
+
+def _look(directory: int, name: str, seen: dict[str, _Seen]) -> bool:
+    try:
+        fd = bounded.open_regular(name, dir_fd=directory)
+        if isinstance(fd, RecordError):
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            seen[name] = _Seen(-1, _identity(status), fd)
+            return True
+    except FileNotFoundError:
+        return False
+    seen[name] = _Seen(fd, _identity(os.fstat(fd)), b"")
+    seen[name] = seen[name]._replace(file=bounded.read_open(fd))
+    return True
+
+
+def _same(directory: int, name: str, look: _Seen) -> bool:
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return _identity(status) == look.identity
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def has_link(layout: Layout, namespace: Namespace, party: Address) -> bool:
+    """Return whether the party's own directory has a link to the namespace."""
+    entry = layout.entry(party, namespace.id, archived=namespace.archived)
+    return linked_to(layout, entry) == namespace
+
+
+def linked_to(layout: Layout, entry: str) -> Namespace | None:
+    """Return the namespace that a link means, None where there is no such link."""
+    try:
+        return layout.link_target(entry, os.readlink(entry))
+    except FileNotFoundError:
+        return None
+    except OSError:
+        # EINVAL: this is no link.
+        return None
+
+
+def create(
+    disk: Disk,
+    layout: Layout,
+    parties: tuple[Address, Address],
+    chemical: str,
+    seconds: int,
+    first_state: Callable[[str], PartyState],
+) -> Namespace:
+    """Create a namespace with the initiator's first state, and the responder's link to it.
+
+    The caller holds the initiator's lock, so only another initiator's link can take the
+    name at the responder in between; creating a link fails then, and the next second is
+    tried.
+    """
+    initiator, responder = parties
+    while True:
+        namespace = Namespace(negotiation_id(initiator, responder, chemical, seconds), initiator)
+        seconds += 1
+        if _taken(layout, namespace.id, parties):
+            continue
+        # Encoded first: a state that cannot be written must leave nothing behind.
+        data = codec.encode(first_state(namespace.id))
+        link = layout.entry(responder, namespace.id, archived=False)
+        if not disk.link_to(layout.link_text(namespace), link):
+            continue
+        path = layout.namespace(namespace)
+        hidden = disk.temporary_directory(os.path.dirname(path))
+        try:
+            disk.replace(f"{hidden}/{state_file_name(initiator, responder)}", data)
+            disk.move(hidden, path)
+        except BaseException:
+            if os.path.isdir(hidden):
+                disk.remove_tree(hidden)
+                disk.remove(link)
+            raise
+        return namespace
+
+
+def _taken(layout: Layout, name: str, parties: tuple[Address, Address]) -> bool:
+    return any(
+        os.path.lexists(layout.entry(party, name, archived=archived))
+        for party in parties
+        for archived in (False, True)
+    )
+
+
+def conclude(disk: Disk, layout: Layout, namespace: Namespace, outcome: Outcome) -> Outcome:
+    """Create the outcome unless there is one; return the one that stands."""
+    path = f"{layout.namespace(namespace)}/{reading.OUTCOME_NAME}"
+    try:
+        if disk.create(path, codec.encode(outcome)):
+            return outcome
+        standing = bounded.read_record(path)
+    except FileNotFoundError:
+        standing = None
+    if standing is None:
+        # Somebody else concluded it and has moved it to the archive meanwhile.
+        moved = layout.namespace(namespace._replace(archived=True))
+        standing = bounded.read_record(f"{moved}/{reading.OUTCOME_NAME}")
+    if standing is None:
+        raise FileNotFoundError(2, "the namespace is gone", path)
+    return codec.decode_outcome(standing)

@@ -1,0 +1,54 @@
+"""From an outcome to two transaction files, redone as often as anybody likes.
+
+A name that the outcome gives may be taken by another negotiation of the same second; then
+the next free one is used. A redo finds what is there by its identity, not by its name or
+its bytes: the owner may have marked it as settled since.
+"""
+
+from __future__ import annotations
+
+from nom_negotiate import codec
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
+from nom_negotiate.errors import RecordError
+from nom_negotiate.store.files import bounded
+from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.port import Filed
+
+
+def settle(disk: Disk, layout: Layout, outcome: Outcome) -> dict[Address, Filed]:
+    """Place both transactions of an agreed outcome; return them with their names."""
+    return {
+        party: place(
+            disk, layout.room(party, "transactions"), outcome.transactions[party], transaction
+        )
+        for party, transaction in mirrored(outcome).items()
+    }
+
+
+def place(disk: Disk, room: str, wanted: str, transaction: Transaction) -> Filed:
+    """Place one transaction under the wanted name or the next free one, exactly once."""
+    data = codec.encode(transaction)
+    attempt = 1
+    while True:
+        name = next_name(wanted, attempt)
+        path = f"{room}/{name}"
+        found = _transaction(path)
+        if found is None:
+            if disk.create(path, data):
+                return Filed(name, transaction)
+            # Somebody placed a file there since: look at it.
+            continue
+        if isinstance(found, Transaction) and found.identity == transaction.identity:
+            return Filed(name, found)
+        attempt += 1
+
+
+def _transaction(path: str) -> Transaction | RecordError | None:
+    try:
+        data = bounded.read_record(path)
+        return None if data is None else codec.decode_transaction(data)
+    except RecordError as error:
+        # The name is taken, whatever it is by.
+        return error

@@ -1,0 +1,270 @@
+"""The memory store: the twin of the file store, for tests, simulation and tutorials.
+
+It keeps the same bytes under the same names, so that limits, digests and snapshots are
+those of the file store. Nothing is durable, and nothing can be half done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from nom_negotiate import codec
+from nom_negotiate.core.identity import (
+    Address,
+    check_id,
+    directory_name,
+    negotiation_id,
+    state_file_name,
+)
+from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
+from nom_negotiate.core.party import Listing, Profile, Settings
+from nom_negotiate.core.state import PartyState
+from nom_negotiate.errors import StoreError
+from nom_negotiate.store import reading
+from nom_negotiate.store.port import Filed, Namespace
+
+
+class MemoryStore:
+    """Keep everything in this process. Threads may use it at once."""
+
+    def __init__(self) -> None:
+        self._settings = Settings()
+        self._profiles: dict[Address, bytes] = {}
+        self._files: dict[Namespace, dict[str, bytes]] = {}
+        self._transactions: dict[Address, dict[str, bytes]] = {}
+        self._listings: dict[Address, dict[str, bytes]] = {}
+        self._responders: dict[tuple[Address, str], Namespace] = {}
+        self._log: list[bytes] = []
+        self._lock = threading.RLock()
+        self._party_locks: dict[Address, threading.Lock] = {}
+        self._poller_lock = threading.Lock()
+        self._initialised = False
+
+    def initialise(self, settings: Settings) -> bool:
+        """Change the settings; return whether there were none."""
+        with self._lock:
+            new, self._initialised = not self._initialised, True
+            self._settings = codec.decode_settings(codec.encode(settings))
+            return new
+
+    def settings(self) -> Settings:
+        """Return the settings."""
+        return self._settings
+
+    def parties(self) -> list[Address]:
+        """Return every party, sorted."""
+        return sorted(self._profiles)
+
+    def known(self, party: Address) -> bool:
+        """Return whether the party was added."""
+        return party in self._profiles
+
+    def profile(self, party: Address) -> Profile | None:
+        """Return who the party is."""
+        data = self._profiles.get(party)
+        return None if data is None else codec.decode_profile(data)
+
+    def add_party(self, profile: Profile) -> bool:
+        """Add a party; return whether it is new. An existing profile stays."""
+        with self._lock:
+            party = profile.address
+            if party in self._profiles:
+                return False
+            self._profiles[party] = codec.encode(profile)
+            self._transactions[party] = {}
+            self._listings[party] = {}
+            self._party_locks[party] = threading.Lock()
+            return True
+
+    @contextmanager
+    def writer(self, party: Address) -> Iterator[MemoryWriter]:
+        """Take the party's own lock and return its pen."""
+        if party not in self._party_locks:
+            raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
+        with self._party_locks[party]:
+            yield MemoryWriter(party, self)
+
+    def namespaces(
+        self, party: Address | None = None, *, archived: bool = False
+    ) -> Iterator[Namespace]:
+        """Yield the negotiations of one party, or of all, each once; for each party by id."""
+        with self._lock:
+            found = [place for place in self._files if place.archived == archived]
+            if party is None:
+                found.sort(key=lambda place: (place.initiator, place.id))
+            else:
+                found = [p for p in found if party in (p.initiator, self._responder(p))]
+                found.sort(key=lambda place: place.id)
+        yield from found
+
+    def _responder(self, place: Namespace) -> Address | None:
+        for (party, name), at in self._responders.items():
+            if name == place.id and at.initiator == place.initiator:
+                return party
+        return None
+
+    def find(self, party: Address, negotiation_id: str) -> Namespace | None:
+        """Return the party's negotiation of that id, active or archived."""
+        check_id(negotiation_id)
+        with self._lock:
+            linked = self._responders.get((party, negotiation_id))
+            initiator = party if linked is None else linked.initiator
+            for archived in (False, True):
+                place = Namespace(negotiation_id, initiator, archived)
+                if place in self._files:
+                    return place
+        return None
+
+    def snapshot(self, place: Namespace) -> Snapshot | None:
+        """Return what the namespace holds, None where it is gone."""
+        with self._lock:
+            files = self._files.get(place)
+            if files is None:
+                return None
+            room = "negotiations_archive" if place.archived else "negotiations"
+            return reading.assemble(
+                place.id,
+                place.initiator,
+                dict(files),
+                where=f"teams/{directory_name(place.initiator)}/{room}/{place.id}",
+                linked=lambda party: (party, place.id) in self._responders,
+                archived=place.archived,
+            )
+
+    def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
+        """Record the outcome unless there is one; return the one that stands."""
+        with self._lock:
+            files = self._files.get(place) or self._files[place._replace(archived=True)]
+            data = files.setdefault(reading.OUTCOME_NAME, codec.encode(outcome))
+            return codec.decode_outcome(data)
+
+    def settle(self, outcome: Outcome) -> dict[Address, Filed]:
+        """Place the two transactions of an agreed outcome; return them."""
+        with self._lock:
+            return {
+                party: self.place(party, outcome.transactions[party], transaction)
+                for party, transaction in mirrored(outcome).items()
+            }
+
+    def place(self, party: Address, wanted: str, transaction: Transaction) -> Filed:
+        """Place one transaction under the wanted name or the next free one, exactly once."""
+        room, attempt = self._transactions[party], 1
+        while (name := next_name(wanted, attempt)) in room:
+            found = codec.decode_transaction(room[name])
+            if found.identity == transaction.identity:
+                return Filed(name, found)
+            attempt += 1
+        room[name] = codec.encode(transaction)
+        return Filed(name, transaction)
+
+    def archive(self, place: Namespace, responder: Address | None) -> Namespace:
+        """Move a concluded negotiation to the archive; return where it is now."""
+        with self._lock:
+            target = place._replace(archived=True)
+            files = self._files.pop(place._replace(archived=False), None)
+            if files is not None:
+                self._files[target] = files
+            return target
+
+    def repair_link(self, place: Namespace, responder: Address) -> bool:
+        """Return False: here nothing can be half done."""
+        return False
+
+    def mend(self) -> list[Problem]:
+        """Return nothing: here nothing can be half done."""
+        return []
+
+    def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
+        """Return the party's transactions by name, and no problems."""
+        with self._lock:
+            room = dict(self._transactions.get(party, {}))
+        return [Filed(name, codec.decode_transaction(room[name])) for name in sorted(room)], []
+
+    def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
+        """Return the party's listings by id, and no problems."""
+        with self._lock:
+            room = dict(self._listings.get(party, {}))
+        return [codec.decode_listing(room[name]) for name in sorted(room)], []
+
+    @contextmanager
+    def polling(self) -> Iterator[bool]:
+        """Take the poller's lock; the value says whether it was free. Never waits."""
+        free = self._poller_lock.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self._poller_lock.release()
+
+    def log_pass(self, line: bytes) -> None:
+        """Append one line to the stats log."""
+        self._log.append(line)
+
+    def passes(self) -> Iterator[bytes]:
+        """Yield the lines of the stats log, oldest first."""
+        yield from list(self._log)
+
+
+class MemoryWriter:
+    """The pen of one party over the memory store, valid while its lock is held."""
+
+    def __init__(self, party: Address, store: MemoryStore) -> None:
+        self._party = party
+        self._store = store
+
+    @property
+    def party(self) -> Address:
+        """Return whose files this writes."""
+        return self._party
+
+    def create(
+        self,
+        responder: Address,
+        chemical: str,
+        seconds: int,
+        first_state: Callable[[str], PartyState],
+    ) -> Namespace:
+        """Create a negotiation with its first state; both parties find it, or neither."""
+        store, me = self._store, self._party
+        with store._lock:
+            name = negotiation_id(me, responder, chemical, seconds)
+            while any(store.find(party, name) for party in (me, responder)):
+                seconds += 1
+                name = negotiation_id(me, responder, chemical, seconds)
+            place = Namespace(name, me)
+            data = codec.encode(first_state(name))
+            store._files[place] = {state_file_name(me, responder): data}
+            store._responders[responder, name] = place
+            return place
+
+    def write(self, place: Namespace, state: PartyState) -> bool:
+        """Replace this party's own state, whole; False where the place is gone."""
+        assert state.user == self._party, "a pen writes its own party's state only"
+        assert state.counterparty is not None, "a state is written to somebody"
+        data = codec.encode(state)
+        with self._store._lock:
+            files = self._store._files.get(place)
+            if files is None:
+                return False
+            files[state_file_name(self._party, state.counterparty)] = data
+            return True
+
+    def replace_transaction(self, name: str, transaction: Transaction) -> None:
+        """Replace one of this party's own transactions."""
+        with self._store._lock:
+            self._store._transactions[self._party][name] = codec.encode(transaction)
+
+    def write_transaction(self, name: str, transaction: Transaction) -> str:
+        """Add a transaction of this party under `name`, or the next free name; return it."""
+        with self._store._lock:
+            return self._store.place(self._party, name, transaction).name
+
+    def write_listing(self, listing: Listing) -> None:
+        """Write one of this party's own listings."""
+        assert listing.user == self._party, "a pen writes its own party's listings only"
+        with self._store._lock:
+            room = self._store._listings[self._party]
+            room[f"{check_id(listing.id)}.json"] = codec.encode(listing)

@@ -1,0 +1,176 @@
+"""What every store offers: the protocol between the use cases and the bytes.
+
+Rules of the room:
+
+- A party's files are written through a `Writer`, which is bound to that party and exists
+  only while the party's own lock is held. No call takes a user to write as.
+- No lock that a writer takes is ever waited for by another party.
+- Unless a call says otherwise it is durable when it returns, and may be repeated.
+- Every call may raise `StoreError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.outcome import Outcome, Transaction
+from nom_negotiate.core.party import Listing, Profile, Settings
+from nom_negotiate.core.state import PartyState
+
+
+class Namespace(NamedTuple):
+    """Where one negotiation is: a handle, cheap to make and to compare.
+
+    Attributes:
+        id: the label of the negotiation.
+        initiator: the party whose directory holds it.
+        archived: whether it lies in the archive.
+    """
+
+    id: str
+    initiator: Address
+    archived: bool = False
+
+
+class Filed(NamedTuple):
+    """A transaction with the name of its file, which is unique for its owner."""
+
+    name: str
+    transaction: Transaction
+
+
+class Writer(Protocol):
+    """The pen of one party, valid while its lock is held."""
+
+    @property
+    def party(self) -> Address:
+        """Return whose files this writes."""
+
+    def create(
+        self,
+        responder: Address,
+        chemical: str,
+        seconds: int,
+        first_state: Callable[[str], PartyState],
+    ) -> Namespace:
+        """Create a negotiation with its first state; both parties find it, or neither.
+
+        An id that is taken moves on to the next second.
+
+        Args:
+            responder: the counterparty, whose directory exists.
+            chemical: enters the id.
+            seconds: unix seconds; enters the id.
+            first_state: called with the id, returns this party's state.
+        """
+
+    def write(self, namespace: Namespace, state: PartyState) -> bool:
+        """Replace this party's own state, whole; return False where the namespace is gone."""
+
+    def replace_transaction(self, name: str, transaction: Transaction) -> None:
+        """Replace one of this party's own transaction files."""
+
+    def write_transaction(self, name: str, transaction: Transaction) -> str:
+        """Add a transaction of this party under `name`, or the next free name; return it.
+
+        Idempotent for each pair of negotiation and type.
+        """
+
+    def write_listing(self, listing: Listing) -> None:
+        """Write one of this party's own listings."""
+
+
+class Store(Protocol):
+    """Parties, negotiations, transactions and listings, wherever they are kept."""
+
+    def initialise(self, settings: Settings) -> bool:
+        """Set the store up, or change its settings; return whether it was new.
+
+        Raises:
+            ConfigurationError: where the place cannot hold a store.
+        """
+
+    def settings(self) -> Settings:
+        """Return how the store was set up; the defaults where it was not.
+
+        Raises:
+            ConfigurationError: `malformed_settings`.
+        """
+
+    def parties(self) -> list[Address]:
+        """Return every party, sorted."""
+
+    def known(self, party: Address) -> bool:
+        """Return whether the party has a directory."""
+
+    def profile(self, party: Address) -> Profile | None:
+        """Return who the party is, None where it has not been said.
+
+        Raises:
+            RecordError: where it cannot be read.
+        """
+
+    def add_party(self, profile: Profile) -> bool:
+        """Make room for a party; return whether it is new. An existing profile stays."""
+
+    def writer(self, party: Address) -> AbstractContextManager[Writer]:
+        """Take the party's own lock and return its pen.
+
+        Raises:
+            Conflict: `busy`, where the lock could not be had in 10 seconds.
+        """
+
+    def namespaces(
+        self, party: Address | None = None, *, archived: bool = False
+    ) -> Iterator[Namespace]:
+        """Yield the negotiations of one party, or of all, each once; for each party by id."""
+
+    def find(self, party: Address, negotiation_id: str) -> Namespace | None:
+        """Return the party's negotiation of that id, active or archived."""
+
+    def snapshot(self, namespace: Namespace) -> Snapshot | None:
+        """Return what the namespace held at one moment, None where it is gone."""
+
+    def conclude(self, namespace: Namespace, outcome: Outcome) -> Outcome:
+        """Record the outcome unless there is one; return the one that stands.
+
+        Of any number of concurrent callers exactly one decides. Durable before it returns.
+        """
+
+    def settle(self, outcome: Outcome) -> dict[Address, Filed]:
+        """Place the two transactions of an agreed outcome; return them.
+
+        Idempotent: what is there already stays, a name that is taken by another
+        negotiation moves on to `_2`, `_3`.
+        """
+
+    def archive(self, namespace: Namespace, responder: Address | None) -> Namespace:
+        """Move a concluded negotiation to both parties' archives; return where it is now.
+
+        Idempotent; a move that was cut short is finished.
+        """
+
+    def repair_link(self, namespace: Namespace, responder: Address) -> bool:
+        """Make sure that the responder finds the negotiation; return whether it did not."""
+
+    def mend(self) -> list[Problem]:
+        """Finish what a crash left half done outside the namespaces; report what is odd."""
+
+    def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
+        """Return the party's transactions by name, and what could not be read."""
+
+    def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
+        """Return the party's listings by id, and what could not be read."""
+
+    def polling(self) -> AbstractContextManager[bool]:
+        """Take the poller's lock; the value says whether it was free. Never waits."""
+
+    def log_pass(self, line: bytes) -> None:
+        """Append one line to the stats log. Not durable."""
+
+    def passes(self) -> Iterator[bytes]:
+        """Yield the lines of the stats log, oldest first."""
