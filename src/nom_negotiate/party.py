@@ -60,7 +60,7 @@ class Party:
     """
 
     def __init__(self, desk: Desk, address: Address) -> None:
-        self._desk = desk
+        self.desk = desk
         self._store = desk.store
         self.address = address
 
@@ -110,12 +110,12 @@ class Party:
         settings = self._store.settings()
         rules.check_chemical(chemical, settings.chemicals)
         terms = parse_terms(price, quantity)
-        now = self._desk.now()
+        now = self.desk.now()
         rules.check_valid_until(valid_until, now)
         limits = _limits(settings.limits, idle_s, life_s, max_rounds)
         said = None if message is None else rules.check_text(message, "message")
         my_role = _role(role)
-        self._desk.admit(self.address, other)
+        self.desk.admit(self.address, other)
 
         def first_state(negotiation_id: str) -> PartyState:
             state = PartyState(
@@ -168,7 +168,7 @@ class Party:
         """
         terms = parse_terms(price, quantity)
         why = None if reason is None else rules.check_text(reason, "reason")
-        rules.check_valid_until(valid_until, self._desk.now())
+        rules.check_valid_until(valid_until, self.desk.now())
 
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
             rules.check_cap(seen)
@@ -274,7 +274,7 @@ class Party:
 
     def negotiations(self, *, archived: bool = False) -> list[Negotiation]:
         """Return this party's negotiations, by id. Looks at its own directory only."""
-        now, limits = self._desk.now(), self._store.settings().limits
+        now, limits = self.desk.now(), self._store.settings().limits
         found = []
         for place in self._store.namespaces(self.address, archived=archived):
             snapshot = self._store.snapshot(place)
@@ -288,7 +288,7 @@ class Party:
         Files that cannot be read are left out, and told to the desk's `notice`.
         """
         filed, problems = self._store.transactions(self.address)
-        self._desk.tell(problems)
+        self.desk.tell(problems)
         return sorted(filed, key=lambda item: (item.transaction.timestamp, item.name))
 
     def mark_settled(self, name: str, *, settled: bool = True) -> Transaction:
@@ -342,7 +342,7 @@ class Party:
         with self._store.writer(self.address) as pen:
             for _ in range(MAX_LOOKS):
                 seen = self._look(negotiation_id)
-                now = self._desk.now()
+                now = self.desk.now()
                 own = self._own(seen)
                 self._check(seen.negotiation, action, now, round, revision)
                 said = change(seen.negotiation, own, now)
@@ -379,7 +379,7 @@ class Party:
                 break
             # The other side moved at the same instant. What stood before this write stands
             # again, and is looked at again in its turn.
-            restored = current.restoring(before, self._desk.now())
+            restored = current.restoring(before, self.desk.now())
             if pen.write(seen.place, restored):
                 before, current = current, restored
         else:
@@ -418,7 +418,7 @@ class Party:
             if snapshot is not None:
                 snapshot = self._as_party(snapshot)
                 limits = self._store.settings().limits
-                return _Seen(place, snapshot, view(snapshot, self._desk.now(), limits))
+                return _Seen(place, snapshot, view(snapshot, self.desk.now(), limits))
             # It was moved to the archive between the two calls: find it there.
         raise NotFound(
             "unknown_negotiation", f"{self.address} has no negotiation {negotiation_id[:80]!a}"
@@ -459,7 +459,7 @@ class Party:
             chemical=seen.negotiation.chemical,
             offer=None,
             status=Status.PENDING,
-            last_updated=self._desk.now(),
+            last_updated=self.desk.now(),
         )
 
     def _moved(self, negotiation_id: str) -> Conflict:

@@ -255,9 +255,9 @@ def taken_back(before: PartyState | None, after: PartyState, other: PartyState |
         return False
     if before.status is not Status.AGREED or other.status is not Status.AGREED:
         return False
-    if after.status is Status.AGREED and after.offer is not None:
-        if after.offer.terms == before.offer.terms:
-            return False
+    kept = after.offer if after.status is Status.AGREED else None
+    if kept is not None and kept.terms == before.offer.terms:
+        return False
     return other.offer.terms == before.offer.terms
 
 
