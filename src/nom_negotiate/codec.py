@@ -119,10 +119,11 @@ def decode_outcome(data: bytes) -> Outcome:
     if (outcome.outcome == "agreed") != (outcome.deal is not None):
         raise _malformed("an outcome has a deal exactly where it is agreed")
     parties = {outcome.initiator, outcome.responder}
-    if outcome.deal is not None and not (
-        parties == {outcome.deal.buyer, outcome.deal.seller} == set(outcome.transactions)
-    ):
-        raise _malformed("an agreed outcome names a deal and a transaction of its two parties")
+    if outcome.deal is not None and parties != {outcome.deal.buyer, outcome.deal.seller}:
+        raise _malformed("the deal of an outcome is between its two parties")
+    # A migrated agreement stands for no transactions: it was executed before.
+    if set(outcome.transactions) not in (set(), parties):
+        raise _malformed("an outcome names the transactions of both of its parties, or none")
     for name in outcome.transactions.values():
         if "/" in name or name.startswith(".") or not name.endswith(".json"):
             raise _malformed(f"expected the name of a transaction file, found {name[:80]!a}")

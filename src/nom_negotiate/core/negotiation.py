@@ -359,7 +359,8 @@ def _phase(
         return Phase(ending[1].value)
     if now > expires_at:
         return Phase.EXPIRED
-    spoken = {state.user for state in snapshot.states.values()}
+    # A state without a word in it (a migrated party that never answered) does not count.
+    spoken = {state.user for state in snapshot.states.values() if state.offer or state.messages}
     return Phase.IN_PROGRESS if len(spoken) > 1 else Phase.INITIATED
 
 

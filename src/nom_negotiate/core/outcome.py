@@ -69,7 +69,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         reason: why, in words; None where nobody said.
         deal: the terms, for `agreed`.
         states: what it was decided from, by address.
-        transactions: the names of the two transaction files, by address, for `agreed`.
+        transactions: the names of the two transaction files, by address, for `agreed`; none
+            for a migrated agreement, which was executed before.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -156,10 +157,10 @@ def preferred_names(deal: Deal, seconds: int) -> dict[Address, str]:
 def mirrored(outcome: Outcome) -> dict[Address, Transaction]:
     """Return the two transactions that an outcome of `agreed` stands for, by address.
 
-    Deterministic; empty for any other outcome.
+    Deterministic; empty for any other outcome, and for one that names no transactions.
     """
     deal = outcome.deal
-    if outcome.outcome is not Kind.AGREED or deal is None:
+    if outcome.outcome is not Kind.AGREED or deal is None or not outcome.transactions:
         return {}
 
     def side(of: Side, counterparty: Address) -> Transaction:
