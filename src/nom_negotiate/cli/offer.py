@@ -1,0 +1,53 @@
+"""`nom offer`: answer with other terms."""
+
+from __future__ import annotations
+
+import click
+
+from nom_negotiate.cli import arguments, values
+from nom_negotiate.cli.app import App, common
+from nom_negotiate.cli.views import say_negotiation
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nom offer alice_bob_C_1704312345 --as bob@stonybrook.edu --price 6 --quantity 900
+  nom offer alice_bob_C_1704312345 --as bob@stonybrook.edu --price 6 --quantity 900 \\
+      --valid-until 90m --reason "my stock is low"
+""",
+)
+@arguments.active_id
+@arguments.terms()
+@arguments.indicative
+@arguments.valid_until
+@click.option("--reason", metavar="TEXT", help="Why you turn the offer on the table down.")
+@arguments.revision
+@common
+@click.pass_obj
+def offer(
+    app: App,
+    negotiation_id: str,
+    price: str,
+    quantity: str,
+    indicative: bool,
+    valid_until: str | None,
+    reason: str | None,
+    revision: int | None,
+) -> None:
+    """Make a counter-offer.
+
+    Offers alternate: it answers the counterparty's offer, or replaces your own once that
+    has lapsed.
+    """
+    party, found = app.acting_on(negotiation_id)
+    after = party.offer(
+        found,
+        price=price,
+        quantity=quantity,
+        firm=not indicative,
+        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
+        reason=reason,
+        revision=revision,
+    )
+    say_negotiation(app.out, after, party.address)

@@ -1,0 +1,137 @@
+"""`nom run`: the loop around `nom poll`, for a service manager or a terminal."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from nom_negotiate import codec
+from nom_negotiate.cli import values
+from nom_negotiate.cli.app import App, common
+from nom_negotiate.cli.output import Output, line, visible
+from nom_negotiate.cli.reports import did_something, summary
+from nom_negotiate.cli.wording import clock
+from nom_negotiate.core.outcome import Kind
+from nom_negotiate.errors import NomError
+from nom_negotiate.poller import Report
+from nom_negotiate.poller import run as loop
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  nom run
+  nom run --every 10s --data /srv/nom/data --json
+""",
+)
+@click.option(
+    "--every",
+    default="30s",
+    metavar="TIME",
+    show_default=True,
+    help="The pause between passes.",
+)
+@common
+@click.pass_obj
+def run(app: App, every: str) -> None:
+    """Poll again and again, until stopped.
+
+    SIGTERM or Ctrl-C lets the pass in hand finish, and leaves with 0; a second Ctrl-C does
+    not wait. Prints a line for each pass that did something, with --json one for each pass.
+    A pass that could not work is reported, and the next one is tried.
+    """
+    every_s = values.parse_duration(every, "--every")
+    # A wrong data root is no passing trouble: it is refused here, before the first pass.
+    desk = app.desk()
+    with stop_on_signals() as stop:
+        loop(
+            desk.poll,
+            stop,
+            every_s=every_s,
+            on_report=lambda report: _say(app.out, report),
+            on_error=lambda error: _complain(app.out, error),
+        )
+
+
+def _say(out: Output, report: Report) -> None:
+    if out.as_json:
+        out.json_line(codec.builtins(report))
+    elif report.busy:
+        out.notice("another pass is running; this one left it the work")
+    elif did_something(report):
+        out.lines([line(_sentence(report))])
+    # Each line is delivered at once: the next one may be hours away.
+    out.flush()
+
+
+def _sentence(report: Report) -> str:
+    ended = [
+        f"{kind.value} {' '.join(map(visible, report.of(kind)))}"
+        for kind in Kind
+        if report.of(kind)
+    ]
+    problems = [f"{visible(p.path)}: {visible(p.reason)}" for p in report.problems]
+    return f"{clock(report.at)}  {'; '.join([*ended, *problems])}  ({summary(report)})"
+
+
+def _complain(out: Output, error: NomError) -> None:
+    out.error(error.code, error.message, error.hint, error.exit_status)
+
+
+class Stop(threading.Event):
+    """An event that a signal handler may set.
+
+    `threading.Event.set` takes a lock. A handler runs in the main thread between any two of
+    its steps, also while that thread holds this very lock, and would wait for itself. So the
+    handler sets a flag, and the interpreter writes a byte that ends the wait.
+    """
+
+    def __init__(self, woken: socket.socket) -> None:
+        super().__init__()
+        self._woken = woken
+        self._asked = False
+
+    def set(self) -> None:
+        """Ask the loop to stop."""
+        self._asked = True
+
+    def is_set(self) -> bool:
+        """Return whether the loop was asked to stop."""
+        return self._asked
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a signal, or for `timeout` seconds."""
+        if not self._asked and select.select([self._woken], [], [], timeout)[0]:
+            self._woken.recv(4096)
+        return self._asked
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Return an event that SIGTERM and SIGINT set; what they did before is restored."""
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        reading.setblocking(False)
+        writing.setblocking(False)
+        stop = Stop(reading)
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            stop.set()
+            # Who presses Ctrl-C twice does not want to wait; a crash is no harm.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        former = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        former_fd = signal.set_wakeup_fd(writing.fileno())
+        try:
+            yield stop
+        finally:
+            signal.set_wakeup_fd(former_fd)
+            for number, handler in former.items():
+                signal.signal(number, handler)

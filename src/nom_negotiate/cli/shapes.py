@@ -1,0 +1,45 @@
+"""What `--json` prints. Others build on these keys: they may grow, and none goes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nom_negotiate import codec
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Move, Negotiation
+
+
+def of_negotiation(negotiation: Negotiation, viewer: Address | None = None) -> dict[str, Any]:
+    """Return a negotiation as `start`, `offer`, `accept`, `show`, `ls` and others print it.
+
+    Args:
+        negotiation: what to print.
+        viewer: who acts; adds `revision`, to be given back with `--revision`.
+    """
+    outcome = negotiation.outcome
+    shape: dict[str, Any] = {
+        "id": negotiation.id,
+        "phase": negotiation.phase.value,
+        "turn": negotiation.turn,
+        "initiator": negotiation.initiator,
+        "responder": negotiation.responder,
+        "chemical": negotiation.chemical,
+        "roles": dict(negotiation.roles),
+        "offers": [_move(move) for move in negotiation.offers],
+        "acceptances": [_move(move) for move in negotiation.moves if move.accepts],
+        "messages": [codec.builtins(message) for message in negotiation.messages],
+        "created": negotiation.created,
+        "expires_at": negotiation.expires_at,
+        "limits": codec.builtins(negotiation.limits),
+        "archived": negotiation.archived,
+        "outcome": None if outcome is None else codec.builtins(outcome),
+    }
+    if viewer is not None:
+        shape["revision"] = negotiation.revisions.get(viewer, 0)
+    return shape
+
+
+def _move(move: Move) -> dict[str, Any]:
+    shape = codec.builtins(move)
+    del shape["accepts"]
+    return shape

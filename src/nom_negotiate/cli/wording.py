@@ -1,0 +1,106 @@
+"""How times, parties, terms and outcomes are put into words for a person.
+
+Everything here returns text that is safe to print: see `output.visible`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from nom_negotiate.cli.output import visible
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Move, Negotiation, Phase
+from nom_negotiate.core.outcome import Kind, Outcome
+from nom_negotiate.core.rules import describe
+from nom_negotiate.core.terms import plain
+
+PHASE_STYLES = {
+    Phase.INITIATED: "warn",
+    Phase.IN_PROGRESS: "warn",
+    Phase.AGREED: "good",
+    Phase.REJECTED: "bad",
+    Phase.WITHDRAWN: "bad",
+    Phase.EXPIRED: "dim",
+}
+
+
+def clock(at: int) -> str:
+    """Return a time of day with its date, in the zone of this machine."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        # A file of somebody else may say any number; EOVERFLOW for a year of 12 digits.
+        return str(at)
+
+
+def span(seconds: int) -> str:
+    """Return a length of time in its two largest units, such as `1h 30m`."""
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number}{unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0s"
+
+
+def relative(at: int, now: int) -> str:
+    """Return a time as seen from now, such as `3m ago` or `in 23h 59m`."""
+    if at == now:
+        return "now"
+    return f"in {span(at - now)}" if at > now else f"{span(now - at)} ago"
+
+
+def short(party: Address, others: tuple[Address | None, ...]) -> str:
+    """Return the local part of an address, or all of it where another one has the same."""
+    local = party.partition("@")[0]
+    same = any(other not in (None, party) and _local(other) == local for other in others)
+    return visible(party if same else local)
+
+
+def _local(address: Address | None) -> str:
+    return "" if address is None else address.partition("@")[0]
+
+
+def name(negotiation: Negotiation, party: Address | None) -> str:
+    """Return how a party of a negotiation is called in it."""
+    if party is None:
+        return "somebody"
+    return short(party, (negotiation.initiator, negotiation.responder))
+
+
+def phase(negotiation: Negotiation) -> str:
+    """Return how far a negotiation has come, and what it waits for."""
+    said = negotiation.phase.value.replace("_", " ")
+    if not negotiation.phase.open and negotiation.outcome is None:
+        return f"{said}, waits for the next poll"
+    return said
+
+
+def turn(negotiation: Negotiation) -> str:
+    """Return whose turn it is, in words; empty where it is nobody's."""
+    if not negotiation.phase.open:
+        return ""
+    if negotiation.turn is None:
+        return "anybody's turn"
+    return f"{name(negotiation, negotiation.turn)}'s turn"
+
+
+def deal(move: Move, chemical: str) -> str:
+    """Return the terms of a move, such as `900 C at 6`."""
+    quantity, _, price = describe(move).partition(" at ")
+    return f"{quantity} {visible(chemical)} at {price}"
+
+
+def outcome(found: Outcome) -> str:
+    """Return how a negotiation ended, such as `agreed 900 C at 6`."""
+    agreed = found.deal
+    if agreed is not None:
+        terms = f"{plain(agreed.quantity)} {visible(agreed.chemical)} at {plain(agreed.price)}"
+        return f"agreed {terms}"
+    by = f" by {visible(found.by)}" if found.by else ""
+    why = f": {visible(found.reason)}" if found.reason else ""
+    if found.outcome is Kind.REJECTED and found.by is None:
+        by = " by a validator"
+    return f"{found.outcome.value}{by}{why}"
