@@ -11,6 +11,8 @@ The rules, in this order:
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from nom_negotiate.core.identity import Address
@@ -18,6 +20,9 @@ from nom_negotiate.core.negotiation import Negotiation, Phase, Snapshot, ended_b
 from nom_negotiate.core.outcome import Basis, Deal, Kind, Outcome, preferred_names
 from nom_negotiate.core.state import Limits
 from nom_negotiate.core.terms import agreement_key
+
+MAX_REASON_CHARS: Final = 2000
+"""Of a reason in an outcome; what is longer is cut."""
 
 
 def decide(snapshot: Snapshot, now: int, defaults: Limits) -> Outcome | None:
@@ -45,9 +50,16 @@ def decide(snapshot: Snapshot, now: int, defaults: Limits) -> Outcome | None:
 
 def objected(agreed: Outcome, reason: str) -> Outcome:
     """Return the outcome of a deal that a validator refused: rejected, with its reason."""
+    why = _brief(str(reason)) or "a validator refused it"
     return msgspec.structs.replace(
-        agreed, outcome=Kind.REJECTED, reason=reason, deal=None, transactions={}
+        agreed, outcome=Kind.REJECTED, reason=why, deal=None, transactions={}
     )
+
+
+def _brief(reason: str) -> str:
+    # A stranger's words: an outcome that is too large, or no UTF-8, could not be recorded,
+    # and its negotiation would never end.
+    return reason[:MAX_REASON_CHARS].encode("utf-8", "replace").decode()
 
 
 def _agreed(snapshot: Snapshot, merged: Negotiation, now: int) -> Outcome:
@@ -90,7 +102,7 @@ def _ended(
         responder=snapshot.responder,
         chemical=merged.chemical,
         by=by,
-        reason=reason,
+        reason=None if reason is None else _brief(reason),
         states={
             party: Basis(revision=state.revision, sha256=snapshot.digests[party])
             for party, state in snapshot.states.items()

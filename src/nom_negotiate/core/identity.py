@@ -6,14 +6,17 @@ Rules of the room:
 - Every name in the file system that stems from a person comes through `encode_name`.
   The encoding is injective: two people never share a directory.
 - An id is a label. It is made here and checked here, and never parsed for meaning.
+- The name of a chemical enters ids and file names as it is, and so must be a plain word.
 """
 
 from __future__ import annotations
 
 import string
 import unicodedata
-from typing import Final, NewType
+from typing import Annotated, Final, NewType
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from nom_negotiate.errors import InputError
 
@@ -30,6 +33,13 @@ MAX_NAME_BYTES: Final = 255
 # name, and a full address with "_state.json" must fit another.
 MAX_DIRECTORY_BYTES: Final = 200
 MAX_SHORT_NAME_BYTES: Final = 100
+
+MAX_CHEMICAL_CHARS: Final = 16
+
+# For the published schema only: see `is_chemical`.
+Chemical = Annotated[
+    str, msgspec.Meta(extra_json_schema={"pattern": f"^[A-Za-z0-9]{{1,{MAX_CHEMICAL_CHARS}}}$"})
+]
 
 _SAFE: Final = frozenset(string.ascii_lowercase + string.digits + "@._-")
 
@@ -137,6 +147,11 @@ def state_file_name(user: Address, counterparty: Address) -> str:
 def negotiation_id(initiator: Address, responder: Address, chemical: str, seconds: int) -> str:
     """Return the id `{initiator}_{responder}_{chemical}_{unix seconds}`."""
     return f"{short_name(initiator)}_{short_name(responder)}_{chemical}_{seconds}"
+
+
+def is_chemical(text: str) -> bool:
+    """Return whether `text` can name a chemical: 1 to 16 ASCII letters and digits."""
+    return text.isascii() and text.isalnum() and len(text) <= MAX_CHEMICAL_CHARS
 
 
 def check_id(text: str) -> str:

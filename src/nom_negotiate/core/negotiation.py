@@ -14,64 +14,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from decimal import Decimal
 
 import msgspec
 
 from nom_negotiate.core.identity import Address
+from nom_negotiate.core.moves import Move as Move
+from nom_negotiate.core.moves import moves_of
 from nom_negotiate.core.outcome import Kind, Outcome
-from nom_negotiate.core.state import Limits, Message, Offer, PartyState, PastOffer, Status
-from nom_negotiate.core.terms import Role, Terms
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the data root that was reported and stepped over.
-
-    Attributes:
-        path: relative to the data root.
-        reason: what was expected, what was found, and what to do.
-    """
-
-    path: str
-    reason: str
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a namespace held at one moment.
-
-    Attributes:
-        id: the name of the namespace.
-        initiator: the party whose directory holds it.
-        responder: None where no file says yet who it is.
-        states: the state of each party that has written one, by address.
-        digests: sha256 of the bytes of each of those states, lower-case hex.
-        outcome: the decision, once there is one.
-        problems: files that were stepped over. Where there are any, `decidable` is false.
-        archived: true once it has been moved to the archive.
-    """
-
-    id: str
-    initiator: Address
-    responder: Address | None
-    states: Mapping[Address, PartyState]
-    digests: Mapping[Address, str]
-    outcome: Outcome | None = None
-    problems: tuple[Problem, ...] = ()
-    decidable: bool = True
-    archived: bool = False
-
-    def other(self, party: Address) -> Address | None:
-        """Return the counterparty of `party`."""
-        return self.responder if party == self.initiator else self.initiator
-
-    def role(self, party: Address) -> Role | None:
-        """Return the role of `party`: its own word, else the opposite of the other's."""
-        own = self.states.get(party)
-        if own is not None and own.role is not None:
-            return own.role
-        other = self.other(party)
-        theirs = None if other is None else self.states.get(other)
-        return theirs.role.other if theirs is not None and theirs.role is not None else None
+from nom_negotiate.core.snapshot import Problem as Problem
+from nom_negotiate.core.snapshot import Snapshot as Snapshot
+from nom_negotiate.core.state import Limits, Message, PartyState, Status
+from nom_negotiate.core.terms import Role
 
 
 class Phase(enum.StrEnum):
@@ -88,39 +41,6 @@ class Phase(enum.StrEnum):
     def open(self) -> bool:
         """Return whether the parties may still act."""
         return self in (Phase.INITIATED, Phase.IN_PROGRESS)
-
-
-class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of the haggling: an offer, or the acceptance of one.
-
-    Attributes:
-        by: who made it.
-        round: 1 for the first offer; an acceptance carries the round that it accepts.
-        firm: true where its author is committed by it alone.
-        at: unix seconds.
-        accepts: true for an acceptance.
-        valid_until: unix seconds; None for no limit.
-        reason: why the offer before it was turned down.
-    """
-
-    by: Address
-    round: int
-    price: Decimal
-    quantity: Decimal
-    firm: bool
-    at: int
-    accepts: bool = False
-    valid_until: int | None = None
-    reason: str | None = None
-
-    @property
-    def terms(self) -> Terms:
-        """Return price and quantity."""
-        return Terms(price=self.price, quantity=self.quantity)
-
-    def lapsed(self, now: int) -> bool:
-        """Return whether it can no longer be accepted at `now`."""
-        return self.valid_until is not None and now > self.valid_until
 
 
 class Spoken(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,7 +116,7 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
     """
     initiators = snapshot.states.get(snapshot.initiator)
     limits = (initiators.limits if initiators else None) or defaults
-    moves = _moves(snapshot)
+    moves = moves_of(snapshot)
     created = _created(snapshot, moves)
     expires_at = min(_last_word(snapshot) + limits.idle_s, created + limits.life_s)
     agreed_at = _agreed_at(snapshot, moves, created, limits)
@@ -223,60 +143,6 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
         outcome=snapshot.outcome,
         archived=snapshot.archived,
         agreed_at=agreed_at,
-    )
-
-
-def _moves(snapshot: Snapshot) -> tuple[Move, ...]:
-    said = [
-        (state.user, offer, status)
-        for state in snapshot.states.values()
-        for offer, status in (
-            *((past, past.status) for past in state.history),
-            *(((state.offer, _said_with(state)),) if state.offer is not None else ()),
-        )
-    ]
-    if any(offer.round is None for _, offer, _ in said):
-        return _number(snapshot, said)
-    said.sort(key=lambda s: (s[1].round, s[1].accepts, s[1].timestamp, s[0] != snapshot.initiator))
-    return tuple(_move(by, o, status, o.round or 0, o.accepts) for by, o, status in said)
-
-
-def _said_with(state: PartyState) -> Status:
-    # A rejected state keeps its author's last offer, and no longer tells whether that was
-    # firm; it binds nobody any more.
-    return Status.PENDING if state.status is Status.REJECTED else state.status
-
-
-def _number(snapshot: Snapshot, said: list[tuple[Address, Offer, Status]]) -> tuple[Move, ...]:
-    # The original format has neither rounds nor a mark on an acceptance: the order of time
-    # gives the rounds, and the same terms from the other side, agreed, are an acceptance.
-    said.sort(key=lambda s: (s[1].timestamp, s[1].accepts, s[0] != snapshot.initiator))
-    moves: list[Move] = []
-    for by, offer, status in said:
-        last = moves[-1] if moves else None
-        accepts = offer.accepts or (
-            last is not None
-            and status is Status.AGREED
-            and last.by != by
-            and last.terms == offer.terms
-            and not isinstance(offer, PastOffer)
-        )
-        number = (last.round if last else 0) + (0 if accepts and last else 1)
-        moves.append(_move(by, offer, status, number, accepts))
-    return tuple(moves)
-
-
-def _move(by: Address, offer: Offer, status: Status, number: int, accepts: bool) -> Move:
-    return Move(
-        by=by,
-        round=number,
-        price=offer.price,
-        quantity=offer.quantity,
-        firm=status is Status.AGREED,
-        at=offer.timestamp,
-        accepts=accepts,
-        valid_until=offer.valid_until,
-        reason=offer.reason,
     )
 
 
@@ -368,11 +234,15 @@ def ended_by(snapshot: Snapshot, moves: tuple[Move, ...]) -> tuple[PartyState, K
     """Return the state that ended the negotiation and how, or None while nobody has.
 
     Who made the last move withdraws, who received it rejects. Where both ended it, the
-    earlier one counts; in the same second, the initiator's.
+    earlier one counts; in the same second, the initiator's. An acceptance that came after
+    the end does not count.
     """
     endings = [s for s in snapshot.states.values() if s.status is Status.REJECTED]
     if not endings:
         return None
     state = min(endings, key=lambda s: (s.last_updated, s.user != snapshot.initiator))
-    withdrawn = bool(moves) and moves[-1].by == state.user
+    made = list(moves)
+    while made and made[-1].accepts and made[-1].at > state.last_updated:
+        made.pop()
+    withdrawn = bool(made) and made[-1].by == state.user
     return state, Kind.WITHDRAWN if withdrawn else Kind.REJECTED

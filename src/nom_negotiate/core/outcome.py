@@ -17,6 +17,7 @@ import msgspec
 
 from nom_negotiate.core.identity import Address, short_name
 from nom_negotiate.core.terms import Role
+from nom_negotiate.core.times import Seconds
 
 OUTCOME_SCHEMA: Final = "nom.outcome/1"
 TRANSACTION_SCHEMA: Final = "nom.transaction/1"
@@ -77,9 +78,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = OUTCOME_SCHEMA
     negotiation_id: str
     outcome: Kind
-    at: int
+    at: Seconds
     initiator: Address
-    responder: Address | None
+    responder: Address | None = None
     chemical: str
     by: Address | None = None
     reason: str | None = None
@@ -121,7 +122,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     counterparty: Address
     negotiation_id: str
-    timestamp: int
+    timestamp: Seconds
     settled: bool = False
     agreement_key: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from nom_negotiate.core.identity import Address
+from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address, Chemical, is_chemical
 from nom_negotiate.core.outcome import Side
-from nom_negotiate.core.state import Limits
+from nom_negotiate.core.state import MAX_ROUND, Limits
+from nom_negotiate.core.times import MAX_DURATION_S, Seconds
+from nom_negotiate.errors import InputError
 
 PROFILE_SCHEMA: Final = "nom.party/1"
 LISTING_SCHEMA: Final = "nom.listing/1"
@@ -29,7 +31,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = PROFILE_SCHEMA
     address: Address
     display_name: str
-    created: int
+    created: Seconds
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -61,24 +63,46 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     chemical: str
     price: Decimal | None = None
     quantity: Decimal | None = None
-    created: int
+    created: Seconds
     status: ListingStatus = ListingStatus.ACTIVE
-    closed_at: int | None = None
+    closed_at: Seconds | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a data root is set up: the content of `config.json`.
 
+    Raises InputError (`invalid_setting`, `invalid_time`) where nobody could work with it.
+
     Attributes:
         closed: refuse addresses that have no directory yet.
-        chemicals: what may be traded.
+        chemicals: what may be traded; each has 1 to 16 letters and digits.
         limits: how long a negotiation lasts that says nothing itself.
         extra: fields that this version does not know, kept as they are.
     """
 
     schema: str = SETTINGS_SCHEMA
     closed: bool = False
-    chemicals: tuple[str, ...] = ("C", "N", "D", "Q")
+    chemicals: tuple[Chemical, ...] = ("C", "N", "D", "Q")
     limits: Limits = Limits()
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.chemicals or not all(map(is_chemical, self.chemicals)):
+            raise InputError(
+                "invalid_setting",
+                f"chemicals must be at least one word of 1 to {MAX_CHEMICAL_CHARS} letters and"
+                f" digits, found {', '.join(self.chemicals)[:80]!a}",
+            )
+        for name in ("idle_s", "life_s"):
+            seconds = getattr(self.limits, name)
+            if not 0 < seconds <= MAX_DURATION_S:
+                raise InputError(
+                    "invalid_time",
+                    f"{name} must be from 1 to {MAX_DURATION_S} seconds (a year), found {seconds}",
+                )
+        rounds = self.limits.max_rounds
+        if rounds is not None and not 0 < rounds <= MAX_ROUND:
+            raise InputError(
+                "invalid_setting", f"max_rounds must be from 1 to {MAX_ROUND}, found {rounds}"
+            )

@@ -15,17 +15,20 @@ can be accepted, its author may withdraw and its receiver reject.
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from nom_negotiate.core import times
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
-from nom_negotiate.core.state import PartyState, Status
+from nom_negotiate.core.state import MAX_ROUND
 from nom_negotiate.core.terms import plain
 from nom_negotiate.errors import Conflict, InputError, RuleViolation
 
 MAX_TEXT_CHARS: Final = 2000
-MAX_DURATION_S: Final = 366 * 24 * 3600
+_BAD: Final = frozenset({"Cc", "Cs"})
+MAX_DURATION_S: Final = times.MAX_DURATION_S
 
 
 class Action(enum.StrEnum):
@@ -160,11 +163,14 @@ def check_revision(negotiation: Negotiation, party: Address, seen: int | None) -
 def check_cap(negotiation: Negotiation) -> None:
     """Refuse a further offer where the cap on rounds is reached.
 
+    A round that no file can hold is a cap, too: a counterparty that says it is at the last
+    one must not make us write a state that nobody reads.
+
     Raises:
         RuleViolation: `rounds_exhausted`.
     """
-    cap = negotiation.limits.max_rounds
-    if cap is not None and negotiation.round >= cap:
+    cap = min(negotiation.limits.max_rounds or MAX_ROUND, MAX_ROUND)
+    if negotiation.round >= cap:
         raise RuleViolation("rounds_exhausted", f"{negotiation.id} has had all of its {cap} rounds")
 
 
@@ -236,29 +242,12 @@ def check_text(text: str, field: str) -> str:
         raise InputError(
             "invalid_text", f"{field} must have 1 to {MAX_TEXT_CHARS} characters, has {len(text)}"
         )
-    bad = next(
-        (c for c in text if (c < " " and c not in "\n\t") or "\ud800" <= c <= "\udfff"), None
-    )
+    # Cc: what a terminal may obey, the eight-bit ones (U+0080 to U+009F) included.
+    # Cs: half of a surrogate pair, which no file can hold.
+    bad = next((c for c in text if c not in "\n\t" and unicodedata.category(c) in _BAD), None)
     if bad is not None:
         raise InputError("invalid_text", f"{field} must not contain {bad!a}")
     return text
-
-
-def taken_back(before: PartyState | None, after: PartyState, other: PartyState | None) -> bool:
-    """Return whether `after` dropped a commitment that `other` has accepted meanwhile.
-
-    A commitment can be taken back only while nobody has accepted it. Two parties can write
-    at the same instant, so the one who takes back looks again after the write, and puts
-    back what the other has accepted.
-    """
-    if before is None or other is None or before.offer is None or other.offer is None:
-        return False
-    if before.status is not Status.AGREED or other.status is not Status.AGREED:
-        return False
-    kept = after.offer if after.status is Status.AGREED else None
-    if kept is not None and kept.terms == before.offer.terms:
-        return False
-    return other.offer.terms == before.offer.terms
 
 
 def describe(move: Move) -> str:

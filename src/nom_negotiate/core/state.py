@@ -6,6 +6,7 @@ Rules of the room:
   `negotiation_id` and `counterparty` have the meaning of the original format.
 - `offer` and `status` are what the party says now, `history` what it said before.
 - A state never changes: each method returns the state that follows it, one revision on.
+- The bounds of a field are those of the file; who makes a record is expected to keep them.
 """
 
 from __future__ import annotations
@@ -13,14 +14,23 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from nom_negotiate.core.identity import Address
+from nom_negotiate.core.identity import Address, Chemical
 from nom_negotiate.core.terms import Role, Terms, agreement_key
+from nom_negotiate.core.times import Duration, Seconds
 
 STATE_SCHEMA: Final = "nom.state/1"
+
+MAX_ROUND: Final = 1_000_000
+"""More rounds than 256 KiB of offers can hold: a number beyond it is no count of them."""
+
+Round = Annotated[int, msgspec.Meta(ge=1, le=MAX_ROUND)]
+
+# JSON numbers above 2^53 are not the same for every reader.
+Revision = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class Status(enum.StrEnum):
@@ -47,9 +57,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     price: Decimal
     quantity: Decimal
-    timestamp: int
-    round: int | None = None
-    valid_until: int | None = None
+    timestamp: Seconds
+    round: Round | None = None
+    valid_until: Seconds | None = None
     accepts: bool = False
     reason: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
@@ -75,11 +85,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         timestamp: unix seconds.
-        text: at most 2,000 characters.
+        text: what is said, at most 2,000 characters.
         extra: fields that this version does not know, kept as they are.
     """
 
-    timestamp: int
+    timestamp: Seconds
     text: str
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
@@ -91,11 +101,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         idle_s: seconds without a word from either side before it expires.
         life_s: seconds from its first offer to its end, whatever is said.
         max_rounds: offers of both sides together; None for no cap.
+        extra: fields that this version does not know, kept as they are.
     """
 
-    idle_s: int = 24 * 3600
-    life_s: int = 48 * 3600
-    max_rounds: int | None = None
+    idle_s: Duration = 24 * 3600
+    life_s: Duration = 48 * 3600
+    max_rounds: Round | None = None
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class PartyState(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,13 +115,21 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         schema: `nom.state/1`, or None for a file of the original format.
+        negotiation_id: the name of the namespace that holds the file.
         user: the author, and the only writer.
-        role: None where a file of the original format leaves it open.
-        agreement_key: present only where `status` is `agreed`. Never trusted: see
-            `commitment_key`.
+        counterparty: the other party; None where a file of the original format leaves it
+            open.
+        role: what the author is; None where a file of the original format leaves it open.
+        chemical: what is traded.
+        offer: what the author offers or accepts; None before its first offer.
+        status: `agreed` where the author is committed to `offer`, `rejected` where it has
+            ended the negotiation.
+        agreement_key: binds the terms of `offer`; present only where `status` is `agreed`.
+            Never trusted: a reader makes its own.
         last_updated: unix seconds of the last change, a message included.
         revision: grows by one with each change.
-        history: earlier offers, oldest first, without the current one.
+        history: the author's earlier offers, oldest first, without the current one.
+        messages: what the author said, oldest first.
         created: unix seconds at which the negotiation began; the initiator says it.
         limits: how long it may last; the initiator says it.
         reason: why a party rejected or withdrew.
@@ -121,15 +141,15 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
     user: Address
     counterparty: Address | None
     role: Role | None
-    chemical: str
+    chemical: Chemical
     offer: Offer | None
     status: Status
     agreement_key: str | None = None
-    last_updated: int
-    revision: int = 0
+    last_updated: Seconds
+    revision: Revision = 0
     history: tuple[PastOffer, ...] = ()
     messages: tuple[Message, ...] = ()
-    created: int | None = None
+    created: Seconds | None = None
     limits: Limits | None = None
     reason: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
@@ -165,7 +185,8 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
 
     def offering(self, offer: Offer, status: Status, now: int) -> PartyState:
         """Return the state in which this party says `offer`, and what it said is history."""
-        earlier = () if self.offer is None else (_past(self.offer, self.status),)
+        said = self._dated_offer()
+        earlier = () if said is None else (_past(said, self.status),)
         return self._next(
             now, offer=offer, status=status, history=self.history + earlier, reason=None
         )
@@ -182,17 +203,24 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
         """Return the state that says again what `before` said."""
         return self._next(
             now,
-            offer=before.offer,
+            offer=before._dated_offer(),
             status=before.status,
             history=before.history,
             reason=before.reason,
         )
 
+    def _dated_offer(self) -> Offer | None:
+        # Once the state is of our format, only the offer says when it was made or accepted.
+        if self.schema is not None or self.offer is None or self.status is Status.REJECTED:
+            return self.offer
+        return msgspec.structs.replace(self.offer, timestamp=self.committed_at)
+
     def _next(self, now: int, **changes: Any) -> PartyState:
         # The clock may go backwards between two writes; the file's own time does not.
         at = max(now, self.last_updated)
+        fields = {"schema": STATE_SCHEMA, "offer": self._dated_offer(), **changes}
         changed = msgspec.structs.replace(
-            self, schema=STATE_SCHEMA, revision=self.revision + 1, last_updated=at, **changes
+            self, revision=self.revision + 1, last_updated=at, **fields
         )
         key = None
         if changed.role is not None and changed.counterparty is not None:

@@ -77,7 +77,7 @@ def parse_number(value: Number, field: str, *, positive: bool = False) -> Decima
         InputError: `invalid_number`, where it is no finite number, is negative (or zero),
             has more than 15 significant digits or leaves 10^-20 .. 10^20.
     """
-    text = str(value)
+    text = _text_of(value)
     if isinstance(value, bool) or len(text) > MAX_NUMBER_CHARS or not _NUMBER.fullmatch(text):
         shown = text if len(text) <= 24 else text[:24] + "..."
         raise InputError("invalid_number", f"{field} must be a finite number, found {shown!a}")
@@ -88,10 +88,9 @@ def parse_number(value: Number, field: str, *, positive: bool = False) -> Decima
     if not number:
         return Decimal(0)
     _, digits, exponent = number.as_tuple()
-    significant = "".join(map(str, digits)).lstrip("0")
-    stripped = significant.rstrip("0")
     assert isinstance(exponent, int)
-    lowest = exponent + len(significant) - len(stripped)
+    stripped = "".join(map(str, digits)).rstrip("0")
+    lowest = exponent + len(digits) - len(stripped)
     if len(stripped) > MAX_DIGITS:
         raise InputError(
             "invalid_number",
@@ -103,11 +102,21 @@ def parse_number(value: Number, field: str, *, positive: bool = False) -> Decima
             f"{field} must be below 10^{MAX_EXPONENT}, with at most {MAX_EXPONENT} decimals,"
             f" found {text}",
         )
-    return Decimal(plain(Decimal(stripped).scaleb(lowest)))
+    # From the digits: every operation on a Decimal would round to the caller's context.
+    return Decimal(plain(Decimal((0, tuple(map(int, stripped)), lowest))))
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 4 * MAX_NUMBER_CHARS:
+        # Python does not write an integer of thousands of digits, for the time it takes.
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
 
 
 def plain(number: Decimal) -> str:
-    """Return the number as a plain decimal string without trailing zeros or exponent."""
+    """Return the number as a plain decimal string without trailing zeros, exponent or -0."""
+    if not number:
+        return "0"
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

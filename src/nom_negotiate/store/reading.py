@@ -9,9 +9,9 @@ Rules of the room:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address, directory_name, short_name, state_file_name
@@ -49,6 +49,23 @@ def assemble(
     return _Assembly(namespace_id, initiator, where, linked).snapshot(files, archived)
 
 
+class _File(NamedTuple):
+    state: PartyState
+    data: bytes
+
+    @property
+    def user(self) -> Address:
+        return self.state.user
+
+    def would_be(self, name: str) -> bool:
+        """Return whether its author, who knows whom it is written to, would name it so."""
+        other = self.state.counterparty
+        return other is not None and state_file_name(self.user, other) == name
+
+
+Parsed = Mapping[str, _File]
+
+
 class _Assembly:
     def __init__(
         self, namespace_id: str, initiator: Address, where: str, linked: Callable[[Address], bool]
@@ -63,27 +80,21 @@ class _Assembly:
     def snapshot(self, files: Mapping[str, File], archived: bool) -> Snapshot:
         outcome = self.outcome(files.get(OUTCOME_NAME))
         states, unreadable = self.parsed(files)
-        own = self.of(states, self.initiator)
-        responder = self.responder(own, states)
-        theirs = None if responder is None else self.of(states, responder)
-        self.strangers(states, responder)
+        own = self.named(states, self.initiator)
+        responder = self.responder(states[own].state if own else None, states)
+        theirs = None if responder is None else self.named(states, responder)
+        counted = [name for name in (own, theirs) if name is not None]
+        self.strangers(states, counted, responder)
         self.broken(unreadable, responder)
         if own is not None and theirs is not None:
-            self.contradictions(own, theirs)
-        if responder == self.initiator:
-            self.problem(None, "expected two parties, found one on both sides", blocks=True)
-            responder = None
-        found = {
-            state.user: (state, data)
-            for state, data in states.values()
-            if state in (own, theirs) and state.user in (self.initiator, responder)
-        }
+            self.contradictions(states[own].state, states[theirs].state)
+        found = {states[name].state.user: states[name] for name in counted}
         return Snapshot(
             id=self.id,
             initiator=self.initiator,
             responder=responder,
-            states={user: state for user, (state, _) in found.items()},
-            digests={user: sha256(data).hexdigest() for user, (_, data) in found.items()},
+            states={user: parsed.state for user, parsed in found.items()},
+            digests={user: sha256(parsed.data).hexdigest() for user, parsed in found.items()},
             outcome=outcome,
             problems=tuple(self.problems),
             decidable=self.decidable,
@@ -114,10 +125,8 @@ class _Assembly:
             return None
         return outcome
 
-    def parsed(
-        self, files: Mapping[str, File]
-    ) -> tuple[dict[str, tuple[PartyState, bytes]], dict[str, RecordError]]:
-        states: dict[str, tuple[PartyState, bytes]] = {}
+    def parsed(self, files: Mapping[str, File]) -> tuple[Parsed, dict[str, RecordError]]:
+        states: dict[str, _File] = {}
         unreadable: dict[str, RecordError] = {}
         for name in sorted(files):
             if not name.endswith(STATE_SUFFIX):
@@ -126,34 +135,35 @@ class _Assembly:
             try:
                 if isinstance(file, RecordError):
                     raise file
-                states[name] = (codec.decode_state(file, self.id), file)
+                states[name] = _File(codec.decode_state(file, self.id), file)
             except RecordError as error:
                 unreadable[name] = error
         return states, unreadable
 
-    def of(
-        self, states: Mapping[str, tuple[PartyState, bytes]], user: Address
-    ) -> PartyState | None:
-        """Return the state that `user` wrote under a name of its own."""
-        mine = [
-            state
-            for name, (state, _) in states.items()
-            if state.user == user and name in _names(user)
-        ]
-        return mine[0] if mine else None
+    def named(self, states: Parsed, user: Address) -> str | None:
+        """Return the name of the file that is what `user` says.
 
-    def responder(
-        self, own: PartyState | None, states: Mapping[str, tuple[PartyState, bytes]]
-    ) -> Address | None:
+        There may be two: the original format always used the short name, and where both
+        parties have the same one, ours uses the whole address. The one that its author
+        would write today counts.
+        """
+        short, whole = _names(user)
+        mine = [name for name in (short, whole) if name in states and states[name].user == user]
+        today = [name for name in mine if states[name].would_be(name)]
+        return next(iter(today + mine), None)
+
+    def responder(self, own: PartyState | None, states: Parsed) -> Address | None:
         if own is not None and own.counterparty is not None:
             return own.counterparty
         # The original format does not say whom it is written to. Whoever else has written
         # here is the counterparty; among several, the one who has a link to this namespace.
         others = sorted(
             {
-                state.user
-                for name, (state, _) in states.items()
-                if state.user != self.initiator and name in _names(state.user)
+                file.user
+                for name, file in states.items()
+                if file.user != self.initiator
+                and name in _names(file.user)
+                and file.state.counterparty in (None, self.initiator)
             }
         )
         linked = [user for user in others if self.linked(user)]
@@ -163,18 +173,21 @@ class _Assembly:
         return None
 
     def strangers(
-        self, states: Mapping[str, tuple[PartyState, bytes]], responder: Address | None
+        self, states: Parsed, counted: Collection[str], responder: Address | None
     ) -> None:
-        parties = {self.initiator, responder}
-        for name, (state, _) in states.items():
-            if state.user not in parties:
-                self.problem(name, f"was left by {state.user}, who is no party here; move it away")
-            elif name not in _names(state.user):
+        for name, file in states.items():
+            if name in counted:
+                continue
+            if file.user not in (self.initiator, responder):
+                self.problem(name, f"was left by {file.user}, who is no party here; move it away")
+            elif name not in _names(file.user):
                 self.problem(
                     name,
-                    f"says it is of {state.user}, whose file is {short_name(state.user)}"
+                    f"says it is of {file.user}, whose file is {short_name(file.user)}"
                     f"{STATE_SUFFIX}; move it away",
                 )
+            else:
+                self.problem(name, f"{file.user} has another file, which counts; move it away")
 
     def broken(self, unreadable: Mapping[str, RecordError], responder: Address | None) -> None:
         if responder is None:
@@ -206,7 +219,8 @@ class _Assembly:
         if own.role is not None and own.role == theirs.role:
             self.problem(name, f"both parties say that they are the {own.role}", blocks=True)
         if own.role is None and theirs.role is None:
-            self.problem(name, "neither party says who buys and who sells", blocks=True)
+            # Nothing in it is wrong: they can agree on nothing, and it may expire.
+            self.problem(name, "neither party says who buys and who sells")
 
 
 def _names(user: Address) -> tuple[str, str]:

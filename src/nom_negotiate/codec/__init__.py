@@ -1,0 +1,39 @@
+"""Bytes to records and back: the only room that knows JSON.
+
+Rules of the room:
+
+- Reading is strict and bounded: at most `MAX_RECORD_BYTES` of UTF-8 without a byte
+  order mark, at most `MAX_DEPTH` levels, no key twice, no NaN, exact decimals. What does
+  not pass is a `RecordError` that says in one line what was expected and what was found.
+- Whatever is read can be written again, and nothing in it can name a path.
+- Writing is deterministic: equal records give the same bytes.
+- Fields that a record does not know are kept in its `extra`, and written again.
+- Files of the original format, which have no `schema`, are read where one existed.
+"""
+
+from nom_negotiate.codec.decoding import (
+    decode_listing,
+    decode_outcome,
+    decode_profile,
+    decode_settings,
+    decode_state,
+    decode_transaction,
+)
+from nom_negotiate.codec.encoding import builtins, encode, encode_line, encode_output
+from nom_negotiate.codec.loading import MAX_DEPTH, MAX_RECORD_BYTES, load
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_RECORD_BYTES",
+    "builtins",
+    "decode_listing",
+    "decode_outcome",
+    "decode_profile",
+    "decode_settings",
+    "decode_state",
+    "decode_transaction",
+    "encode",
+    "encode_line",
+    "encode_output",
+    "load",
+]

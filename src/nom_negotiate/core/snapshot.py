@@ -1,0 +1,62 @@
+"""What a namespace held at one moment, and what was stepped over in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.outcome import Outcome
+from nom_negotiate.core.state import PartyState
+from nom_negotiate.core.terms import Role
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the data root that was reported and stepped over.
+
+    Attributes:
+        path: relative to the data root.
+        reason: what was expected, what was found, and what to do.
+    """
+
+    path: str
+    reason: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a namespace held at one moment.
+
+    Attributes:
+        id: the name of the namespace.
+        initiator: the party whose directory holds it.
+        responder: None where no file says yet who it is.
+        states: the state of each party that has written one, by address.
+        digests: sha256 of the bytes of each of those states, lower-case hex.
+        outcome: the decision, once there is one.
+        problems: files that were stepped over. Where there are any, `decidable` is false.
+        archived: true once it has been moved to the archive.
+    """
+
+    id: str
+    initiator: Address
+    responder: Address | None
+    states: Mapping[Address, PartyState]
+    digests: Mapping[Address, str]
+    outcome: Outcome | None = None
+    problems: tuple[Problem, ...] = ()
+    decidable: bool = True
+    archived: bool = False
+
+    def other(self, party: Address) -> Address | None:
+        """Return the counterparty of `party`."""
+        return self.responder if party == self.initiator else self.initiator
+
+    def role(self, party: Address) -> Role | None:
+        """Return the role of `party`: its own word, else the opposite of the other's."""
+        own = self.states.get(party)
+        if own is not None and own.role is not None:
+            return own.role
+        other = self.other(party)
+        theirs = None if other is None else self.states.get(other)
+        return theirs.role.other if theirs is not None and theirs.role is not None else None

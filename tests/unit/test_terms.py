@@ -1,0 +1,304 @@
+"""Exact numbers, terms, and the agreement key."""
+
+from __future__ import annotations
+
+import decimal
+import hashlib
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.unit.making import numbers
+
+from nom_negotiate.core.terms import (
+    MAX_DIGITS,
+    Role,
+    Terms,
+    agreement_key,
+    canonical_strings,
+    parse_number,
+    parse_terms,
+    plain,
+)
+from nom_negotiate.errors import InputError
+
+VECTORS = Path(__file__).resolve().parents[2] / "data" / "vectors" / "agreement_keys.json"
+
+
+def refused(value: Any, *, positive: bool = False) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_number(value, "price", positive=positive)
+    assert caught.value.code == "invalid_number"
+    assert "price" in caught.value.message
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 200
+    return caught.value.message
+
+
+# Numbers
+
+
+@given(numbers)
+@example(Decimal("1E-20"))
+@example(Decimal("99999999999999900000"))
+@example(Decimal("0.1"))
+def test_a_number_comes_back_from_json_and_from_a_binary_double_exactly(number: Decimal) -> None:
+    exact = parse_number(number, "price")
+    text = plain(exact)
+    assert exact == number
+    assert json.loads(text, parse_float=Decimal, parse_int=Decimal) == number
+    # What a reader with binary doubles holds, written by it again.
+    assert parse_number(float(text), "price") == number
+
+
+@given(numbers)
+def test_a_number_has_one_way_to_be_written(number: Decimal) -> None:
+    digits = format(number, "f")
+    longer = digits + ("000" if "." in digits else ".000")
+    parsed = parse_number(longer, "price")
+    assert str(parsed.as_tuple()) == str(parse_number(number, "price").as_tuple())
+    text = plain(parsed)
+    assert "e" not in text.lower()
+    assert text == "0" or "." not in text or not text.endswith("0")
+    assert text == "0" or text[0] != "0" or text.startswith("0.")
+
+
+@pytest.mark.parametrize(
+    ("given_", "text"),
+    [
+        ("5.50", "5.5"),
+        ("1000", "1000"),
+        ("1e3", "1000"),
+        ("+5", "5"),
+        (".5", "0.5"),
+        ("5.", "5"),
+        ("007", "7"),
+        ("0", "0"),
+        ("-0", "0"),
+        ("0e-99", "0"),
+        ("-0.000", "0"),
+        (5, "5"),
+        (5.1, "5.1"),
+        (1e-05, "0.00001"),
+        (1e19, "10000000000000000000"),
+        (Decimal("5.500"), "5.5"),
+        (Decimal("1E+2"), "100"),
+        ("0" * 40 + "5", "5"),
+    ],
+)
+def test_a_number_is_read_as_people_mean_it(given_: Any, text: str) -> None:
+    assert plain(parse_number(given_, "price")) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        " 5",
+        "5 ",
+        "5\n",
+        "5,50",
+        "5.5.5",
+        "1_000",
+        "0x10",
+        "1/2",
+        "five",
+        "e5",
+        ".",
+        "--5",
+        "nan",
+        "NaN",
+        "inf",
+        "-Infinity",
+        "sNaN",
+        "\u0665",
+        "5\0",
+        "1" * 65,
+        "1e99999",
+    ],
+)
+def test_what_is_no_number_is_refused(text: str) -> None:
+    assert "finite number" in refused(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        None,
+        float("nan"),
+        float("inf"),
+        Decimal("NaN"),
+        Decimal("-Infinity"),
+        [5],
+        10**5000,
+        -(10**5000),
+        Decimal(10**100),
+    ],
+    ids=["bool", "none", "nan", "inf", "NaN", "-Infinity", "list", "huge", "-huge", "long"],
+)
+def test_a_value_that_is_no_finite_number_is_refused(value: Any) -> None:
+    refused(value)
+
+
+@pytest.mark.parametrize("text", ["-1", "-0.01", "-1e-20"])
+def test_a_price_is_not_negative(text: str) -> None:
+    assert "0 or more" in refused(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "0.000", "-1"])
+def test_a_quantity_is_more_than_nothing(text: str) -> None:
+    assert "greater than 0" in refused(text, positive=True)
+
+
+@pytest.mark.parametrize("text", ["1.234567890123456", "1234567890123456", "100000000000000.5"])
+def test_a_number_has_at_most_15_digits(text: str) -> None:
+    assert str(MAX_DIGITS) in refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["12345678901234500000", "0.00000123456789012345", "1.5" + 30 * "0"]
+)
+def test_zeros_at_either_end_do_not_count_as_digits(text: str) -> None:
+    assert parse_number(text, "price") == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["1e20", "1e400", "100000000000000000000", "1e-21", "1e-400"])
+def test_a_number_stays_within_its_bounds(text: str) -> None:
+    assert "10^20" in refused(text)
+
+
+def test_a_number_is_exact_in_whatever_decimal_context_the_caller_works() -> None:
+    with decimal.localcontext() as context:
+        context.prec = 3
+        context.Emax = 5
+        context.rounding = decimal.ROUND_UP
+        for signal in (decimal.Inexact, decimal.Rounded, decimal.FloatOperation):
+            context.traps[signal] = True
+        terms = parse_terms("1.23456789", "123456789012345")
+        assert [plain(terms.price), plain(terms.quantity)] == ["1.23456789", "123456789012345"]
+        key = agreement_key(negotiation_id="x", chemical="C", buyer="a", seller="b", terms=terms)
+    again = parse_terms("1.23456789", "123456789012345")
+    assert again == terms
+    assert key == agreement_key(
+        negotiation_id="x", chemical="C", buyer="a", seller="b", terms=again
+    )
+
+
+@given(st.decimals() | st.floats() | st.integers() | st.text(max_size=80))
+def test_whatever_is_given_is_a_checked_number_or_refused(value: Any) -> None:
+    try:
+        number = parse_number(value, "price")
+    except InputError:
+        return
+    assert number.is_finite()
+    assert 0 <= number < 10**20
+    assert len(number.as_tuple().digits) <= 20
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "0.00", "-0.00", "0E+5", "-0E-5"])
+def test_there_is_one_zero(text: str) -> None:
+    assert plain(Decimal(text)) == "0"
+
+
+# Terms
+
+
+def test_terms_are_equal_where_their_numbers_are() -> None:
+    assert parse_terms("5.50", 1000) == parse_terms(5.5, "1e3")
+    assert hash(parse_terms("5.50", 1000)) == hash(parse_terms(5.5, "1e3"))
+    assert parse_terms("5.50", 1000) != parse_terms("5.51", 1000)
+
+
+def test_each_role_has_the_other_one() -> None:
+    assert Role.BUYER.other is Role.SELLER
+    assert Role.SELLER.other is Role.BUYER
+
+
+# The agreement key
+
+
+def key(price: Any = "5.5", quantity: Any = "1000", **changed: str) -> str:
+    fields = {"negotiation_id": "alice_bob_C_1", "chemical": "C", "buyer": "a@x", "seller": "b@x"}
+    return agreement_key(**(fields | changed), terms=parse_terms(price, quantity))
+
+
+@given(numbers, numbers)
+def test_the_key_is_of_the_numbers_and_not_of_how_they_are_written(
+    price: Decimal, quantity: Decimal
+) -> None:
+    written = Terms(price=Decimal(f"{price:f}"), quantity=quantity)
+    fields = {"negotiation_id": "alice_bob_C_1", "chemical": "C", "buyer": "a@x", "seller": "b@x"}
+    assert key(price, quantity) == agreement_key(**fields, terms=written)
+    assert key(str(price), plain(quantity)) == key(price, quantity)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"price": "5.51"},
+        {"quantity": "1001"},
+        {"price": "1000", "quantity": "5.5"},
+        {"negotiation_id": "alice_bob_C_2"},
+        {"chemical": "N"},
+        {"buyer": "b@x", "seller": "a@x"},
+        {"buyer": "c@x"},
+    ],
+    ids=str,
+)
+def test_the_key_binds_the_terms_the_parties_their_roles_and_the_negotiation(
+    changed: dict[str, str],
+) -> None:
+    assert key(**changed) != key()
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+names = st.text(st.characters(min_codepoint=0, max_codepoint=127), min_size=1)
+
+
+@given(st.dictionaries(names, texts, max_size=8))
+@example({"a": "".join(map(chr, range(0x20))) + '"\\/\x7f\u2028\U0001f600'})
+def test_canonical_json_is_that_of_an_independent_writer(pairs: dict[str, str]) -> None:
+    assert canonical_strings(pairs) == rfc8785.dumps(pairs)
+
+
+# The published vectors
+
+
+def vectors() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(VECTORS.read_text(encoding="utf-8"))["vectors"]
+    return found
+
+
+@pytest.mark.parametrize("vector", vectors(), ids=lambda vector: vector["about"])
+def test_the_published_keys_are_ours(vector: dict[str, Any]) -> None:
+    fields = dict(vector["input"])
+    terms = parse_terms(fields.pop("price"), fields.pop("quantity"))
+    assert agreement_key(**fields, terms=terms) == vector["key"]
+
+
+@pytest.mark.parametrize("vector", vectors(), ids=lambda vector: vector["about"])
+def test_the_published_keys_follow_from_the_text_alone(vector: dict[str, Any]) -> None:
+    # Nothing of ours in here: an independent writer of canonical JSON, and sha256.
+    material = {
+        **vector["input"],
+        "price": format(Decimal(vector["input"]["price"]).normalize(), "f"),
+        "quantity": format(Decimal(vector["input"]["quantity"]).normalize(), "f"),
+    }
+    canonical = rfc8785.dumps(material)
+    assert canonical == vector["canonical"].encode()
+    assert hashlib.sha256(canonical).hexdigest() == vector["key"]
+
+
+def test_the_published_keys_differ_where_the_deals_do() -> None:
+    by_key: dict[str, set[str]] = {}
+    for vector in vectors():
+        by_key.setdefault(vector["key"], set()).add(vector["canonical"])
+    assert all(len(texts) == 1 for texts in by_key.values())
+    assert len(by_key) == len(vectors()) - 2
