@@ -57,9 +57,11 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         parties: how many there are.
         active: negotiations that go on.
         ended: archived negotiations by the way in which they ended.
-        transactions: files of both sides.
+        transactions: files of both sides, without those carried over.
         settled: how many of those are marked.
-        volumes: what was traded, by chemical.
+        carried_over: transactions that a migration brought from old data. The old programs
+            left some on one side only, so they would spoil the balance of our own.
+        volumes: what was traded, by chemical, without what was carried over.
         last_pass: the last line of the stats log; None before the first pass.
     """
 
@@ -68,6 +70,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     ended: dict[str, int]
     transactions: int
     settled: int
+    carried_over: int = 0
     volumes: dict[str, Volume]
     last_pass: bytes | None
 
@@ -229,11 +232,14 @@ class Desk:
         for negotiation in self.archive():
             ended[negotiation.phase] = ended.get(negotiation.phase, 0) + 1
         volumes: dict[str, Volume] = {}
-        transactions = settled = 0
+        transactions = settled = carried_over = 0
         for party in parties:
             filed, problems = self.store.transactions(party)
             self.tell(problems)
             for _, transaction in filed:
+                if _is_carried_over(transaction):
+                    carried_over += 1
+                    continue
                 transactions += 1
                 settled += transaction.settled
                 known = volumes.get(transaction.chemical, Volume())
@@ -244,6 +250,7 @@ class Desk:
             ended=ended,
             transactions=transactions,
             settled=settled,
+            carried_over=carried_over,
             volumes=volumes,
             last_pass=next(iter(deque(self.store.passes(), maxlen=1)), None),
         )
@@ -252,6 +259,11 @@ class Desk:
         """Tell of what was left out, one line each."""
         for problem in problems:
             self._notice(f"left out {problem.path}: {problem.reason}")
+
+
+def _is_carried_over(transaction: Transaction) -> bool:
+    # What was settled here has a key, whatever its owner has noted in it since.
+    return "legacy_id" in transaction.extra and transaction.agreement_key is None
 
 
 def _with(volume: Volume, transaction: Transaction) -> Volume:

@@ -6,6 +6,8 @@ Rules of the room:
   may be redone: a pass that was cut short is finished by the next.
 - One negotiation cannot stop another: what goes wrong with it is reported, and the pass
   goes on.
+- A decision stands only on what both parties say when it is recorded: where one has
+  written since, it is made anew.
 - Two passes never run at once; should a lock fail to hold, outcomes are exclusive anyway.
 """
 
@@ -19,15 +21,19 @@ from typing import Final
 import msgspec
 
 from nom_negotiate import codec
+from nom_negotiate.core import rules
 from nom_negotiate.core.decision import decide, objected
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Kind, Outcome
 from nom_negotiate.core.state import Limits
-from nom_negotiate.errors import NomError, StoreError
+from nom_negotiate.errors import Conflict, NomError, StoreError
 from nom_negotiate.extensions import Hook, Validator
 from nom_negotiate.store.port import Namespace, Store
 
 DEFAULT_EVERY_S: Final = 30.0
+
+MAX_LOOKS: Final = 5
+"""Looks at a negotiation in which somebody writes each time, before it waits for the next."""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -62,6 +68,16 @@ class Report(msgspec.Struct, kw_only=True):
         return ended
 
 
+class _Found:
+    """What was wrong with one negotiation."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, namespace: Namespace, reason: str) -> None:
+        self.problems.append(Problem(path=namespace.id, reason=reason))
+
+
 class Poller:
     """Pass over a store.
 
@@ -92,7 +108,8 @@ class Poller:
 
         Raises:
             StoreError: where the store cannot be worked with at all.
-            ConfigurationError: where the settings or an extension are broken.
+            ConfigurationError: where the settings are broken. A broken extension is a problem
+                in the report, and no deal is concluded or archived without it.
         """
         started = time.perf_counter()
         report = Report(at=int(self._clock()))
@@ -109,48 +126,65 @@ class Poller:
         return report
 
     def _visit(self, namespace: Namespace, limits: Limits, report: Report) -> None:
+        found = _Found()
         try:
+            self._go_through(namespace, limits, found, report)
+        except NomError as error:
+            found.problem(namespace, f"{error.message}; {error.hint}")
+        except Exception as error:
+            # A defect of this library met one negotiation: it must not stop the others.
+            found.problem(namespace, f"expected no such error, found {error!r}; report it")
+        report.problems += found.problems
+
+    def _go_through(
+        self, namespace: Namespace, limits: Limits, found: _Found, report: Report
+    ) -> None:
+        for _ in range(MAX_LOOKS):
             snapshot = self._store.snapshot(namespace)
             if snapshot is None:
                 return
-            report.problems += snapshot.problems
-            outcome = snapshot.outcome or self._concluded(namespace, snapshot, limits, report)
+            found.problems = list(snapshot.problems)
+            outcome = snapshot.outcome or self._decided(namespace, snapshot, limits, found)
             if outcome is None:
-                report.active.append(namespace.id)
-                if snapshot.responder is not None:
-                    self._store.repair_link(namespace, snapshot.responder)
+                self._leave(namespace, snapshot, report)
                 return
-            self._finish(namespace, outcome, report)
-        except NomError as error:
-            report.problems.append(
-                Problem(path=namespace.id, reason=f"{error.message}; {error.hint}")
-            )
+            try:
+                # One that is there already may not have been durable yet.
+                standing = self._store.conclude(namespace, outcome)
+            except Conflict:
+                # A party wrote after the snapshot: what it said counts.
+                continue
+            self._finish(namespace, standing, found)
+            report.of(standing.outcome).append(namespace.id)
+            return
+        report.active.append(namespace.id)
 
-    def _concluded(
-        self, namespace: Namespace, snapshot: Snapshot, limits: Limits, report: Report
+    def _leave(self, namespace: Namespace, snapshot: Snapshot, report: Report) -> None:
+        report.active.append(namespace.id)
+        if snapshot.responder is not None:
+            self._store.repair_link(namespace, snapshot.responder)
+
+    def _decided(
+        self, namespace: Namespace, snapshot: Snapshot, limits: Limits, found: _Found
     ) -> Outcome | None:
         outcome = decide(snapshot, int(self._clock()), limits)
-        if outcome is None:
+        if outcome is None or outcome.outcome is not Kind.AGREED:
+            return outcome
+        try:
+            return self._validated(outcome)
+        except Exception as error:
+            # A validator is a stranger's code: whatever it raises, it did not agree.
+            found.problem(namespace, f"a validator failed: {error!r}; repair it")
             return None
-        if outcome.outcome is Kind.AGREED:
-            try:
-                outcome = self._validated(outcome)
-            except Exception as error:
-                # A validator is a stranger's code: whatever it raises, it did not agree.
-                report.problems.append(
-                    Problem(path=namespace.id, reason=f"a validator failed: {error!r}; repair it")
-                )
-                return None
-        return self._store.conclude(namespace, outcome)
 
     def _validated(self, outcome: Outcome) -> Outcome:
         for validator in self._validators():
             reason = validator(outcome, self._store)
             if reason is not None:
-                return objected(outcome, reason)
+                return objected(outcome, rules.check_text(reason, "the reason of a validator"))
         return outcome
 
-    def _finish(self, namespace: Namespace, outcome: Outcome, report: Report) -> None:
+    def _finish(self, namespace: Namespace, outcome: Outcome, found: _Found) -> None:
         if outcome.outcome is Kind.AGREED:
             filed = self._store.settle(outcome)
             for hook in self._hooks():
@@ -159,9 +193,8 @@ class Poller:
                 except Exception as error:
                     # A hook is a stranger's code; the deal is settled whatever it raises.
                     reason = f"an after-settlement hook failed: {error!r}; repair it"
-                    report.problems.append(Problem(path=namespace.id, reason=reason))
+                    found.problem(namespace, reason)
         self._store.archive(namespace, outcome.responder)
-        report.of(outcome.outcome).append(namespace.id)
 
     def _log(self, report: Report) -> None:
         counts = {

@@ -7,7 +7,7 @@ those of the file store. Nothing is durable, and nothing can be half done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from nom_negotiate import codec
@@ -22,7 +22,7 @@ from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
 from nom_negotiate.core.party import Listing, Profile, Settings
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.errors import StoreError
+from nom_negotiate.errors import Conflict, StoreError
 from nom_negotiate.store import reading
 from nom_negotiate.store.port import Filed, Namespace
 
@@ -37,6 +37,7 @@ class MemoryStore:
         self._transactions: dict[Address, dict[str, bytes]] = {}
         self._listings: dict[Address, dict[str, bytes]] = {}
         self._responders: dict[tuple[Address, str], Namespace] = {}
+        self._linked: dict[Namespace, Address] = {}
         self._log: list[bytes] = []
         self._lock = threading.RLock()
         self._party_locks: dict[Address, threading.Lock] = {}
@@ -96,15 +97,9 @@ class MemoryStore:
             if party is None:
                 found.sort(key=lambda place: (place.initiator, place.id))
             else:
-                found = [p for p in found if party in (p.initiator, self._responder(p))]
+                found = [p for p in found if party in (p.initiator, self._linked.get(_active(p)))]
                 found.sort(key=lambda place: place.id)
         yield from found
-
-    def _responder(self, place: Namespace) -> Address | None:
-        for (party, name), at in self._responders.items():
-            if name == place.id and at.initiator == place.initiator:
-                return party
-        return None
 
     def find(self, party: Address, negotiation_id: str) -> Namespace | None:
         """Return the party's negotiation of that id, active or archived."""
@@ -134,19 +129,35 @@ class MemoryStore:
                 archived=place.archived,
             )
 
+    def _stands(self, place: Namespace, digests: Mapping[Address, str]) -> bool:
+        found = self.snapshot(place)
+        return found is not None and found.outcome is None and found.digests == digests
+
     def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
         """Record the outcome unless there is one; return the one that stands."""
+        basis = {party: basis.sha256 for party, basis in outcome.states.items()}
         with self._lock:
-            files = self._files.get(place) or self._files[place._replace(archived=True)]
-            data = files.setdefault(reading.OUTCOME_NAME, codec.encode(outcome))
-            return codec.decode_outcome(data)
+            for found in (place, place._replace(archived=True)):
+                files = self._files.get(found, {})
+                if reading.OUTCOME_NAME in files:
+                    return codec.decode_outcome(files[reading.OUTCOME_NAME])
+            if place not in self._files:
+                raise StoreError("store_failed", f"cannot conclude {place.id}: it is gone")
+            if basis and not self._stands(place, basis):
+                raise Conflict("moved", f"a party wrote in {place.id} while it was being decided")
+            self._files[place][reading.OUTCOME_NAME] = codec.encode(outcome)
+            return outcome
 
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them."""
+        both = mirrored(outcome)
         with self._lock:
+            for party in both:
+                if party not in self._profiles:
+                    raise StoreError("store_failed", f"cannot settle: {party} is not here")
             return {
                 party: self.place(party, outcome.transactions[party], transaction)
-                for party, transaction in mirrored(outcome).items()
+                for party, transaction in both.items()
             }
 
     def place(self, party: Address, wanted: str, transaction: Transaction) -> Filed:
@@ -164,7 +175,7 @@ class MemoryStore:
         """Move a concluded negotiation to the archive; return where it is now."""
         with self._lock:
             target = place._replace(archived=True)
-            files = self._files.pop(place._replace(archived=False), None)
+            files = self._files.pop(_active(place), None)
             if files is not None:
                 self._files[target] = files
             return target
@@ -229,6 +240,8 @@ class MemoryWriter:
     ) -> Namespace:
         """Create a negotiation with its first state; both parties find it, or neither."""
         store, me = self._store, self._party
+        if not store.known(responder):
+            raise StoreError("store_failed", f"cannot start a negotiation: no {responder}")
         with store._lock:
             name = negotiation_id(me, responder, chemical, seconds)
             while any(store.find(party, name) for party in (me, responder)):
@@ -238,16 +251,17 @@ class MemoryWriter:
             data = codec.encode(first_state(name))
             store._files[place] = {state_file_name(me, responder): data}
             store._responders[responder, name] = place
+            store._linked[place] = responder
             return place
 
-    def write(self, place: Namespace, state: PartyState) -> bool:
-        """Replace this party's own state, whole; False where the place is gone."""
+    def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
+        """Replace this party's own state, whole; return False where nothing was written."""
         assert state.user == self._party, "a pen writes its own party's state only"
         assert state.counterparty is not None, "a state is written to somebody"
         data = codec.encode(state)
         with self._store._lock:
             files = self._store._files.get(place)
-            if files is None:
+            if files is None or (seen is not None and not self._store._stands(place, seen.digests)):
                 return False
             files[state_file_name(self._party, state.counterparty)] = data
             return True
@@ -268,3 +282,7 @@ class MemoryWriter:
         with self._store._lock:
             room = self._store._listings[self._party]
             room[f"{check_id(listing.id)}.json"] = codec.encode(listing)
+
+
+def _active(place: Namespace) -> Namespace:
+    return place._replace(archived=False)

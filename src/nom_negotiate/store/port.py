@@ -68,8 +68,23 @@ class Writer(Protocol):
             first_state: called with the id, returns this party's state.
         """
 
-    def write(self, namespace: Namespace, state: PartyState) -> bool:
-        """Replace this party's own state, whole; return False where the namespace is gone."""
+    def write(
+        self, namespace: Namespace, state: PartyState, *, seen: Snapshot | None = None
+    ) -> bool:
+        """Replace this party's own state, whole; return False where nothing was written.
+
+        Whoever returns from here and then finds no outcome is part of every later one: an
+        outcome that was about to be created from what stood before is not.
+
+        Args:
+            namespace: which negotiation.
+            state: what to say.
+            seen: what it follows from. Where the namespace no longer holds these states, or
+                has an outcome, nothing is written.
+
+        Returns:
+            False where the namespace is gone, or is not what was `seen`: look again.
+        """
 
     def replace_transaction(self, name: str, transaction: Transaction) -> None:
         """Replace one of this party's own transaction files."""
@@ -139,13 +154,19 @@ class Store(Protocol):
         """Record the outcome unless there is one; return the one that stands.
 
         Of any number of concurrent callers exactly one decides. Durable before it returns.
+        An outcome that names the states it was decided from is recorded only while the
+        namespace holds these states.
+
+        Raises:
+            Conflict: `moved`, where a party has written since: decide again.
         """
 
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them.
 
         Idempotent: what is there already stays, a name that is taken by another
-        negotiation moves on to `_2`, `_3`.
+        negotiation moves on to `_2`, `_3`. Where one of the parties has no room for its
+        own, neither is placed.
         """
 
     def archive(self, namespace: Namespace, responder: Address | None) -> Namespace:

@@ -24,12 +24,17 @@ def archive(
     target = namespace._replace(archived=True)
     if responder is not None and os.path.isdir(layout.party(responder)):
         disk.link_to(layout.link_text(target), layout.entry(responder, target.id, archived=True))
+    # Nobody has a reason to write here any more: what is left was left by a crash.
+    disk.clear(layout.namespace(source))
     try:
         disk.move(layout.namespace(source), layout.namespace(target))
     except FileNotFoundError:
         # Another poller has moved it; what is left is the link.
         if not os.path.isdir(layout.namespace(target)):
             raise
+    # Or by a writer from under whose hands the directory was moved: it does not find its
+    # temporary file any more. Nobody starts another one in the archive.
+    disk.clear(layout.namespace(target))
     if responder is not None:
         entry = layout.entry(responder, source.id, archived=False)
         if linked_to(layout, entry) == source:

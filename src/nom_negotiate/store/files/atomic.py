@@ -7,6 +7,13 @@ How a file comes to be:
 - `create`: the same with a link instead of the rename. A name that is taken stays as it
   is, and the caller is told: of any number of creators exactly one wins.
 
+Both can be *guarded*: they happen only while something holds that was true when they were
+prepared. The order makes it so: the temporary file is there before its author checks what
+must hold; whoever changes what others may rely on calls `overtake` after the change, which
+removes the guarded temporary files of that directory. Either the check sees the change, or
+the rename (or link) finds its source gone, or it came first, and whoever made the change
+finds the result when it looks. Nobody waits for anybody.
+
 What is promised: when a call returns, its change survives a power cut, provided the
 device keeps what it has acknowledged (with `durable=False` nothing is promised of a power
 cut). A crash in between leaves at most a temporary file, whose name starts with
@@ -18,13 +25,21 @@ build on.
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 TEMPORARY: Final = ".tmp-"
+GUARDED: Final = f"{TEMPORARY}guarded-"
 FILE_MODE: Final = 0o644
+
+
+class Overtaken(Exception):
+    """Tell that a guarded change was not made: what it relied on no longer holds."""
 
 
 class Disk:
@@ -34,32 +49,98 @@ class Disk:
         durable: fsync files and directories.
     """
 
+    # What a batch has of its own: see `batch`.
+    _mark: str = ""
+    _later: set[str] | None = None
+
     def __init__(self, *, durable: bool = True) -> None:
         self.durable = durable
 
+    @contextmanager
+    def batch(self, mark: str) -> Iterator[Disk]:
+        """Yield a disk for many changes whose directories are synced once, at the end.
+
+        What is changed through it is durable when the block has ended, and not before; the
+        content of a file is durable before its name is there, as ever.
+
+        Args:
+            mark: begins its temporary names, so that whoever made them knows them again.
+        """
+        later: set[str] = set()
+        batch = copy.copy(self)
+        batch._mark, batch._later = mark, later
+        yield batch
+        for path in sorted(later):
+            # One that has been moved or removed since was synced before, or is no matter.
+            self.confirm(path)
+
     # Changes
 
-    def replace(self, path: str, data: bytes) -> None:
-        """Give `path` the content `data`, whether or not it exists."""
-        temporary = self._written(path, data)
+    def replace(self, path: str, data: bytes, holds: Callable[[], bool] | None = None) -> None:
+        """Give `path` the content `data`, whether or not it exists.
+
+        Args:
+            path: of a file.
+            data: its content.
+            holds: guards the change; asked once the temporary file is there.
+
+        Raises:
+            Overtaken: where the guard does not hold.
+        """
+        temporary = self._written(path, data, guarded=holds is not None)
         try:
+            self._check(holds)
             self._rename(temporary, path)
-        except BaseException:
+        except BaseException as error:
             self._discard(temporary)
+            if holds is not None and isinstance(error, FileNotFoundError):
+                raise Overtaken from None
             raise
         self._sync_directory(os.path.dirname(path))
 
-    def create(self, path: str, data: bytes) -> bool:
-        """Create `path` with the content `data`; return False where it exists already."""
-        temporary = self._written(path, data)
+    def create(self, path: str, data: bytes, holds: Callable[[], bool] | None = None) -> bool:
+        """Create `path` with the content `data`; return False where it exists already.
+
+        What exists is durable, too, when this returns, whoever created it.
+
+        Args:
+            path: of a file.
+            data: its content.
+            holds: guards the change; asked once the temporary file is there.
+
+        Raises:
+            Overtaken: where the guard does not hold.
+        """
+        temporary = self._written(path, data, guarded=holds is not None)
         try:
+            self._check(holds)
             self._link(temporary, path)
+            new = True
         except FileExistsError:
-            return False
+            new = False
+        except FileNotFoundError:
+            if holds is not None:
+                raise Overtaken from None
+            raise
         finally:
             self._discard(temporary)
         self._sync_directory(os.path.dirname(path))
-        return True
+        return new
+
+    def overtake(self, directory: str) -> None:
+        """Void the guarded changes in `directory` that rely on what stood before this call."""
+        self._remove_temporaries(directory, GUARDED)
+
+    def clear(self, directory: str) -> None:
+        """Remove every temporary file in a directory that nobody has a reason to write to."""
+        self._remove_temporaries(directory, TEMPORARY)
+
+    def confirm(self, directory: str) -> None:
+        """Make durable what somebody else has placed in `directory`, if it is still there."""
+        try:
+            self._sync_directory(directory)
+        except FileNotFoundError:
+            return
 
     def append(self, path: str, data: bytes) -> None:
         """Append `data` in one write. Not durable: for logs."""
@@ -68,6 +149,19 @@ class Disk:
             self._write(fd, data)
         finally:
             os.close(fd)
+
+    def append_durable(self, path: str, data: bytes) -> None:
+        """Append `data` in one write, synced when this returns: for journals.
+
+        A crash in between may leave a beginning of it.
+        """
+        fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            self._write(fd, data)
+            self._sync(fd)
+        finally:
+            os.close(fd)
+        self._sync_directory(os.path.dirname(path))
 
     def make_directory(self, path: str, mode: int = 0o755) -> bool:
         """Create a directory; return False where there is one already."""
@@ -90,13 +184,19 @@ class Disk:
         """Create a symbolic link that says `text`; return False where the name is taken."""
         try:
             self._symlink(text, path)
+            new = True
         except FileExistsError:
-            return False
+            new = False
+        # Also where another process made it: that one may not have synced it yet.
         self._sync_directory(os.path.dirname(path))
-        return True
+        return new
 
     def move(self, source: str, target: str) -> None:
         """Rename within one file system, durable in both directories."""
+        if self._later is not None and source in self._later:
+            # A directory of this batch: whole before anybody finds it under its name.
+            self._later.discard(source)
+            self._sync_now(source)
         self._rename(source, target)
         self._sync_directory(os.path.dirname(target))
         if os.path.dirname(source) != os.path.dirname(target):
@@ -106,6 +206,14 @@ class Disk:
         """Unlink a file or a link; one that is gone already is fine."""
         try:
             self._unlink(path)
+        except FileNotFoundError:
+            return
+        self._sync_directory(os.path.dirname(path))
+
+    def remove_directory(self, path: str) -> None:
+        """Remove an empty directory; one that is gone already is fine."""
+        try:
+            self._rmdir(path)
         except FileNotFoundError:
             return
         self._sync_directory(os.path.dirname(path))
@@ -124,9 +232,23 @@ class Disk:
 
     # What they are made of
 
-    def _written(self, path: str, data: bytes) -> str:
+    def _check(self, holds: Callable[[], bool] | None) -> None:
+        if holds is not None and not holds():
+            raise Overtaken
+
+    def _remove_temporaries(self, directory: str, prefix: str) -> None:
+        try:
+            names = os.listdir(directory)
+        except FileNotFoundError:
+            # It was moved away: nothing can be finished under this name.
+            return
+        for name in names:
+            if name.startswith(prefix):
+                self._discard(f"{directory}/{name}")
+
+    def _written(self, path: str, data: bytes, *, guarded: bool = False) -> str:
         """Return a temporary file beside `path` that holds `data`, synced."""
-        temporary = self._temporary(os.path.dirname(path))
+        temporary = self._temporary(os.path.dirname(path), GUARDED if guarded else TEMPORARY)
         fd = self._open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             try:
@@ -139,14 +261,14 @@ class Disk:
             raise
         return temporary
 
-    def _temporary(self, directory: str) -> str:
-        return f"{directory}/{TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
+    def _temporary(self, directory: str, prefix: str = TEMPORARY) -> str:
+        return f"{directory}/{prefix}{self._mark}{os.getpid()}-{secrets.token_hex(6)}"
 
     def _discard(self, temporary: str) -> None:
         try:
             self._unlink(temporary)
         except FileNotFoundError:
-            # Renamed away: it is in its place.
+            # Renamed away, so that it is in its place; or overtaken.
             return
 
     def _open(self, path: str, flags: int) -> int:
@@ -163,6 +285,12 @@ class Disk:
             os.fsync(fd)
 
     def _sync_directory(self, path: str) -> None:
+        if self._later is not None:
+            self._later.add(path)
+        else:
+            self._sync_now(path)
+
+    def _sync_now(self, path: str) -> None:
         if not self.durable:
             return
         fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -6,7 +6,7 @@ passed `identity.check_id`. So no path leaves the root.
 
 from __future__ import annotations
 
-import os.path
+import os
 from typing import Final
 
 from nom_negotiate.core.identity import Address, address_of_directory, check_id, directory_name
@@ -14,6 +14,8 @@ from nom_negotiate.errors import InputError
 from nom_negotiate.store.port import Namespace
 
 PARTY_ROOMS: Final = ("transactions", "negotiations", "negotiations_archive", "listings")
+PRIVATE: Final = "private"
+PROFILE: Final = "init.json"
 ACTIVE: Final = "negotiations"
 ARCHIVE: Final = "negotiations_archive"
 
@@ -39,7 +41,7 @@ class Layout:
 
     def profile(self, party: Address) -> str:
         """Return the party's `init.json`."""
-        return f"{self.party(party)}/init.json"
+        return f"{self.party(party)}/{PROFILE}"
 
     def lock(self, party: Address) -> str:
         """Return the lock file that the party's own writers share."""
@@ -54,8 +56,8 @@ class Layout:
         return self.entry(namespace.initiator, namespace.id, archived=namespace.archived)
 
     def relative(self, path: str) -> str:
-        """Return a path as problems show it: relative to the data root."""
-        return path.removeprefix(f"{self.root}/")
+        """Return a path as problems show it: relative to the data root, as printable text."""
+        return shown(path.removeprefix(f"{self.root}/"))
 
     def link_text(self, namespace: Namespace) -> str:
         """Return what the responder's link to a namespace says."""
@@ -80,3 +82,8 @@ class Layout:
         if owner is None:
             return None
         return Namespace(negotiation_id, owner, archived=parts[1] == ARCHIVE)
+
+
+def shown(name: str) -> str:
+    """Return a file name as text that can be printed: it may hold bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

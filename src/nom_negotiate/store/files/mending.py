@@ -1,7 +1,8 @@
-"""What a crash can leave outside a namespace, found and finished at each full pass.
+"""What a crash can leave outside the decisions, found and finished at each full pass.
 
 - A responder's link that still says where a namespace was before it was archived.
 - A namespace that its responder has no link to.
+- A room of a party that is missing.
 - A link without a namespace, or a temporary file or directory: a start or a write that
   was cut short. They are removed once they are older than `LEFT_OVER_S`; younger ones may
   belong to a writer that is at work. Should a stopped writer wake up after that, its
@@ -16,11 +17,12 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from nom_negotiate.core.identity import Address
+from nom_negotiate.core.identity import Address, check_id
 from nom_negotiate.core.negotiation import Problem
+from nom_negotiate.errors import InputError
 from nom_negotiate.store.files import archive, namespace
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
-from nom_negotiate.store.files.layout import ACTIVE, Layout
+from nom_negotiate.store.files.layout import ACTIVE, PARTY_ROOMS, PRIVATE, Layout
 from nom_negotiate.store.port import Namespace
 
 LEFT_OVER_S: Final = 3600.0
@@ -36,24 +38,48 @@ def repair_link(disk: Disk, layout: Layout, place: Namespace, responder: Address
     return disk.link_to(layout.link_text(place), entry)
 
 
+def complete(disk: Disk, layout: Layout, party: Address) -> None:
+    """Make those rooms of a party that are missing."""
+    for room in PARTY_ROOMS:
+        _make_room(disk, layout.room(party, room), 0o755)
+    _make_room(disk, layout.room(party, PRIVATE), 0o700)
+
+
+def _make_room(disk: Disk, path: str, mode: int) -> None:
+    if not os.path.lexists(path):
+        disk.make_directory(path, mode)
+
+
 def mend(disk: Disk, layout: Layout, party: Address) -> Iterator[Problem]:
     """Finish or remove what was left half done at one party; yield what is odd."""
-    room = layout.room(party, ACTIVE)
-    try:
-        with os.scandir(room) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except FileNotFoundError:
-        return
+    complete(disk, layout, party)
+    for path in (layout.party(party), *(layout.room(party, room) for room in PARTY_ROOMS)):
+        sweep(disk, path)
+    with os.scandir(layout.room(party, ACTIVE)) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         if entry.name.startswith(TEMPORARY):
-            _sweep(disk, entry)
+            continue
+        if not _is_id(entry.name):
+            reason = "expected the id of a negotiation as its name; rename it or move it away"
+            yield Problem(path=layout.relative(entry.path), reason=reason)
         elif entry.is_symlink():
             yield from _mend_link(disk, layout, party, entry)
-        elif not entry.is_dir(follow_symlinks=False):
+        elif entry.is_dir(follow_symlinks=False):
+            sweep(disk, entry.path)
+        else:
             yield Problem(
                 path=layout.relative(entry.path),
                 reason="expected a directory or a link, found a file; move it away",
             )
+
+
+def _is_id(name: str) -> bool:
+    try:
+        check_id(name)
+    except InputError:
+        return False
+    return True
 
 
 def _mend_link(
@@ -71,10 +97,22 @@ def _mend_link(
     elif os.path.isdir(layout.namespace(target._replace(archived=True))):
         archive.archive(disk, layout, target, party)
     else:
-        _sweep(disk, entry)
+        _remove_old(disk, entry)
 
 
-def _sweep(disk: Disk, entry: os.DirEntry[str]) -> None:
+def sweep(disk: Disk, directory: str) -> None:
+    """Remove old temporary files and directories of one directory."""
+    try:
+        with os.scandir(directory) as found:
+            entries = [entry for entry in found if entry.name.startswith(TEMPORARY)]
+    except FileNotFoundError:
+        # Moved to the archive by another pass, or never made.
+        return
+    for entry in entries:
+        _remove_old(disk, entry)
+
+
+def _remove_old(disk: Disk, entry: os.DirEntry[str]) -> None:
     try:
         age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
         if age_s < LEFT_OVER_S:

@@ -8,24 +8,30 @@ Rules of the room:
 - The responder's link comes first and the directory second. A link without a directory
   is a start that was cut short, and is swept; a directory without a link would be a
   negotiation that one party cannot see.
+- A state is written, and an outcome created, only while the states that it follows from
+  still stand; every state that is written voids what relied on its predecessor (`atomic`
+  says how). So whoever has written, and then finds no outcome, is part of every later one.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
+
+import msgspec
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address, negotiation_id, state_file_name
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.errors import RecordError
+from nom_negotiate.errors import Conflict, RecordError
 from nom_negotiate.store import reading
 from nom_negotiate.store.files import bounded
-from nom_negotiate.store.files.atomic import Disk
-from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.files.atomic import Disk, Overtaken
+from nom_negotiate.store.files.layout import Layout, shown
 from nom_negotiate.store.port import Namespace
 
 MAX_FILES: Final = 64
@@ -33,6 +39,9 @@ MAX_FILES: Final = 64
 
 MAX_LOOKS: Final = 100
 """Looks at a namespace that changes all the time, before it is left for the next poll."""
+
+TAKEN: Final = {errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
+"""What renaming a directory meets where somebody else has the name: a link, a directory."""
 
 
 class _Seen(NamedTuple):
@@ -65,13 +74,24 @@ def read_snapshot(layout: Layout, namespace: Namespace) -> Snapshot | None:
             decidable=False,
             archived=namespace.archived,
         )
-    return reading.assemble(
+    snapshot = reading.assemble(
         namespace.id,
         namespace.initiator,
         files,
         where=where,
         linked=lambda party: has_link(layout, namespace, party),
         archived=namespace.archived,
+    )
+    return _crowded(snapshot, where) if len(files) > MAX_FILES else snapshot
+
+
+def _crowded(snapshot: Snapshot, where: str) -> Snapshot:
+    reason = f"expected two state files, found {MAX_FILES} and more; move the others away"
+    return msgspec.structs.replace(
+        snapshot,
+        problems=(*snapshot.problems, Problem(path=where, reason=reason)),
+        # One of the parties' own may be among those that were not looked at.
+        decidable=False,
     )
 
 
@@ -83,7 +103,7 @@ def _stable(directory: int) -> dict[str, reading.File] | None:
             if all(_look(directory, name, seen) for name in names) and (
                 _names(directory) == names and all(_same(directory, n, s) for n, s in seen.items())
             ):
-                return {name: look.file for name, look in seen.items()}
+                return {shown(name): look.file for name, look in seen.items()}
         finally:
             for look in seen.values():
                 if look.fd >= 0:
@@ -99,9 +119,9 @@ def _names(directory: int) -> list[str]:
     ]
     found.sort()
     # Whoever floods a namespace with files cannot make a poll read them all; the outcome
-    # sorts among the names and must not be crowded out.
+    # sorts among the names and must not be crowded out. One too many says that there are.
     found.sort(key=lambda name: name != reading.OUTCOME_NAME)
-    return found[:MAX_FILES]
+    return found[: MAX_FILES + 1]
 
 
 def _look(directory: int, name: str, seen: dict[str, _Seen]) -> bool:
@@ -177,10 +197,14 @@ def create(
         try:
             disk.replace(f"{hidden}/{state_file_name(initiator, responder)}", data)
             disk.move(hidden, path)
-        except BaseException:
+        except BaseException as error:
             if os.path.isdir(hidden):
                 disk.remove_tree(hidden)
                 disk.remove(link)
+            if isinstance(error, OSError) and error.errno in TAKEN:
+                # The responder is starting one with this party, of the same name: both
+                # have the same short name. Its link came first.
+                continue
             raise
         return namespace
 
@@ -193,19 +217,55 @@ def _taken(layout: Layout, name: str, parties: tuple[Address, Address]) -> bool:
     )
 
 
+def write(
+    disk: Disk,
+    layout: Layout,
+    namespace: Namespace,
+    name: str,
+    data: bytes,
+    seen: Snapshot | None,
+) -> bool:
+    """Replace one state file; return False where that is no longer what follows from `seen`."""
+    directory = layout.namespace(namespace)
+
+    def holds() -> bool:
+        return seen is None or _stands(read_snapshot(layout, namespace), seen.digests)
+
+    try:
+        disk.replace(f"{directory}/{name}", data, None if seen is None else holds)
+    except (FileNotFoundError, Overtaken):
+        # Somebody wrote since, or it was concluded and moved to the archive meanwhile.
+        return False
+    disk.overtake(directory)
+    return True
+
+
+def _stands(found: Snapshot | None, digests: Mapping[Address, str]) -> bool:
+    return found is not None and found.outcome is None and found.digests == digests
+
+
 def conclude(disk: Disk, layout: Layout, namespace: Namespace, outcome: Outcome) -> Outcome:
     """Create the outcome unless there is one; return the one that stands."""
     path = f"{layout.namespace(namespace)}/{reading.OUTCOME_NAME}"
+    basis = {party: basis.sha256 for party, basis in outcome.states.items()}
+
+    def holds() -> bool:
+        return not basis or _stands(read_snapshot(layout, namespace), basis)
+
     try:
-        if disk.create(path, codec.encode(outcome)):
+        if not os.path.lexists(path) and disk.create(path, codec.encode(outcome), holds):
             return outcome
-        standing = bounded.read_record(path)
-    except FileNotFoundError:
-        standing = None
-    if standing is None:
-        # Somebody else concluded it and has moved it to the archive meanwhile.
-        moved = layout.namespace(namespace._replace(archived=True))
-        standing = bounded.read_record(f"{moved}/{reading.OUTCOME_NAME}")
-    if standing is None:
-        raise FileNotFoundError(2, "the namespace is gone", path)
-    return codec.decode_outcome(standing)
+    except (FileNotFoundError, Overtaken):
+        # Somebody wrote, or concluded it, or has moved it to the archive: what is there now
+        # tells which.
+        pass
+    for place in (namespace, namespace._replace(archived=True)):
+        directory = layout.namespace(place)
+        standing = bounded.read_record(f"{directory}/{reading.OUTCOME_NAME}")
+        if standing is not None:
+            # Effects follow, and who created it may not have come to syncing it.
+            disk.confirm(directory)
+            return codec.decode_outcome(standing)
+    if os.path.isdir(layout.namespace(namespace)):
+        raise Conflict("moved", f"a party wrote in {namespace.id} while it was being decided")
+    raise FileNotFoundError(errno.ENOENT, "the namespace is gone", path)

@@ -1,11 +1,16 @@
 """From an outcome to two transaction files, redone as often as anybody likes.
 
+Both or neither: before the first is placed, both parties' rooms are looked for. What can
+still come in between (a crash, a full disk) is made good by the next pass.
+
 A name that the outcome gives may be taken by another negotiation of the same second; then
 the next free one is used. A redo finds what is there by its identity, not by its name or
 its bytes: the owner may have marked it as settled since.
 """
 
 from __future__ import annotations
+
+import os
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address
@@ -19,11 +24,14 @@ from nom_negotiate.store.port import Filed
 
 def settle(disk: Disk, layout: Layout, outcome: Outcome) -> dict[Address, Filed]:
     """Place both transactions of an agreed outcome; return them with their names."""
+    both = mirrored(outcome)
+    rooms = {party: layout.room(party, "transactions") for party in both}
+    for room in rooms.values():
+        # ENOENT, ENOTDIR: a party that a program made up, or whose room was removed.
+        os.close(os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     return {
-        party: place(
-            disk, layout.room(party, "transactions"), outcome.transactions[party], transaction
-        )
-        for party, transaction in mirrored(outcome).items()
+        party: place(disk, rooms[party], outcome.transactions[party], transaction)
+        for party, transaction in both.items()
     }
 
 
@@ -41,6 +49,8 @@ def place(disk: Disk, room: str, wanted: str, transaction: Transaction) -> Filed
             # Somebody placed a file there since: look at it.
             continue
         if isinstance(found, Transaction) and found.identity == transaction.identity:
+            # The archive follows, and who placed it may not have come to syncing it.
+            disk.confirm(room)
             return Filed(name, found)
         attempt += 1
 

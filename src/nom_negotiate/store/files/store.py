@@ -5,26 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import (
     Address,
     address_of_directory,
     check_id,
-    state_file_name,
 )
 from nom_negotiate.core.negotiation import Problem, Snapshot
-from nom_negotiate.core.outcome import Outcome, Transaction
+from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.party import Listing, Profile, Settings
-from nom_negotiate.core.state import PartyState
-from nom_negotiate.errors import ConfigurationError, Conflict, InputError, RecordError
+from nom_negotiate.errors import (
+    ConfigurationError,
+    Conflict,
+    InputError,
+    RecordError,
+    StoreError,
+)
 from nom_negotiate.store.files import archive as archives
 from nom_negotiate.store.files import bounded, mending, namespace, probe, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
-from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, PARTY_ROOMS, Layout
+from nom_negotiate.store.files.layout import (
+    ACTIVE,
+    ARCHIVE,
+    PARTY_ROOMS,
+    PRIVATE,
+    PROFILE,
+    Layout,
+)
+from nom_negotiate.store.files.writer import FileWriter
 from nom_negotiate.store.port import Filed, Namespace
+
+if TYPE_CHECKING:
+    from nom_negotiate.store.files.tree import Entry
 
 LOCK_TIMEOUT_S: Final = 10.0
 
@@ -53,11 +68,8 @@ class FileStore:
 
     def initialise(self, settings: Settings) -> bool:
         """Set the root up, or change its settings; return whether it was new."""
+        self._refuse_file()
         root = self.layout.root
-        if os.path.lexists(root) and not os.path.isdir(root):
-            raise ConfigurationError(
-                "unusable_root", f"expected a directory as data root, found a file: {root}"
-            )
         with reported("set up the data root"):
             missing = []
             while not os.path.isdir(root):
@@ -77,11 +89,7 @@ class FileStore:
 
     def settings(self) -> Settings:
         """Return how the root was set up; the defaults where it was not."""
-        root = self.layout.root
-        if os.path.lexists(root) and not os.path.isdir(root):
-            raise ConfigurationError(
-                "unusable_root", f"expected a directory as data root, found a file: {root}"
-            )
+        self._refuse_file()
         with reported("read the settings"):
             try:
                 data = bounded.read_record(self.layout.config)
@@ -91,10 +99,18 @@ class FileStore:
                     "malformed_settings", f"{self.layout.config}: {error.message}"
                 ) from None
 
+    def _refuse_file(self) -> None:
+        root = self.layout.root
+        if os.path.lexists(root) and not os.path.isdir(root):
+            raise ConfigurationError(
+                "unusable_root", f"expected a directory as data root, found a file: {root}"
+            )
+
     # Parties
 
     def parties(self) -> list[Address]:
         """Return every party, sorted."""
+        self._refuse_file()
         with reported("list the parties"):
             try:
                 names = os.listdir(self.layout.teams)
@@ -120,16 +136,33 @@ class FileStore:
     def add_party(self, profile: Profile) -> bool:
         """Make room for a party; return whether it is new. An existing profile stays."""
         party = profile.address
+        directory = self.layout.party(party)
         with reported(f"make a directory for {party}"):
             if not os.path.isdir(self.layout.teams):
                 self.initialise(Settings())
-            new = self.disk.make_directory(self.layout.party(party))
-            for room in PARTY_ROOMS:
-                self.disk.make_directory(self.layout.room(party, room))
-            self.disk.make_directory(self.layout.room(party, "private"), mode=0o700)
+            new = not os.path.lexists(directory) and self._make_party(profile)
+            mending.complete(self.disk, self.layout, party)
             if not os.path.lexists(self.layout.profile(party)):
                 self.disk.create(self.layout.profile(party), codec.encode(profile))
             return new
+
+    def _make_party(self, profile: Profile) -> bool:
+        """Make a party's directory, whole at once; return False where it is there by now."""
+        hidden = self.disk.temporary_directory(self.layout.teams)
+        try:
+            for room in PARTY_ROOMS:
+                self.disk.make_directory(f"{hidden}/{room}")
+            self.disk.make_directory(f"{hidden}/{PRIVATE}", mode=0o700)
+            self.disk.create(f"{hidden}/{PROFILE}", codec.encode(profile))
+            self.disk.move(hidden, self.layout.party(profile.address))
+        except BaseException as error:
+            if os.path.isdir(hidden):
+                self.disk.remove_tree(hidden)
+            if isinstance(error, OSError) and error.errno in namespace.TAKEN:
+                # Another process has made it at the same moment.
+                return False
+            raise
+        return True
 
     @contextmanager
     def writer(self, party: Address) -> Iterator[FileWriter]:
@@ -137,14 +170,19 @@ class FileStore:
         # Imported here: readers and the poller's idle pass do without it.
         import filelock
 
+        if not self.known(party):
+            # Taking the lock would make the directory of somebody who was never admitted.
+            raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
         lock = filelock.FileLock(self.layout.lock(party), timeout=LOCK_TIMEOUT_S)
-        try:
-            with reported(f"take the lock of {party}"):
+        with reported(f"take the lock of {party}"):
+            try:
                 lock.acquire()
-        except filelock.Timeout:
-            raise Conflict(
-                "busy", f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds"
-            ) from None
+            except filelock.Timeout:
+                # An OSError, too: it must not be taken for trouble of the disk.
+                raise Conflict(
+                    "busy",
+                    f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds",
+                ) from None
         try:
             yield FileWriter(party, self.disk, self.layout)
         finally:
@@ -160,7 +198,12 @@ class FileStore:
             yield from self._entries(party, archived=archived, links=True)
             return
         for owner in self.parties():
-            yield from self._entries(owner, archived=archived, links=False)
+            try:
+                yield from self._entries(owner, archived=archived, links=False)
+            except StoreError:
+                # One party's directory stops nobody else's deal. `mend` reports it.
+                if archived:
+                    raise
 
     def _entries(self, party: Address, *, archived: bool, links: bool) -> Iterator[Namespace]:
         room = self.layout.room(party, ARCHIVE if archived else ACTIVE)
@@ -233,11 +276,17 @@ class FileStore:
     def mend(self) -> list[Problem]:
         """Finish what a crash left half done outside the namespaces; report what is odd."""
         with reported("look for what was left half done"):
-            return [
-                problem
-                for party in self.parties()
-                for problem in mending.mend(self.disk, self.layout, party)
-            ]
+            for directory in (self.layout.root, self.layout.teams, self.layout.poller):
+                mending.sweep(self.disk, directory)
+        return [problem for party in self.parties() for problem in self._mend(party)]
+
+    def _mend(self, party: Address) -> Iterator[Problem]:
+        try:
+            with reported(f"look for what was left half done at {party}"):
+                yield from mending.mend(self.disk, self.layout, party)
+        except StoreError as error:
+            path = self.layout.relative(self.layout.party(party))
+            yield Problem(path=path, reason=f"{error.message}; {error.hint}")
 
     # Transactions and listings
 
@@ -289,12 +338,12 @@ class FileStore:
             try:
                 lock.acquire()
             except filelock.Timeout:
-                yield False
-                return
+                pass
         try:
-            yield True
+            yield lock.is_locked
         finally:
-            lock.release()
+            if lock.is_locked:
+                lock.release()
 
     def log_pass(self, line: bytes) -> None:
         """Append one line to the stats log. Not durable."""
@@ -311,72 +360,15 @@ class FileStore:
             with file:
                 yield from file
 
+    # Looking at all of it
 
-class FileWriter:
-    """The pen of one party over files, valid while its lock is held."""
+    def tree(self, party: Address | None = None) -> Iterator[Entry]:
+        """Yield what lies under the root, or at one party, in the order of a drawing.
 
-    def __init__(self, party: Address, disk: Disk, layout: Layout) -> None:
-        self._party = party
-        self._disk = disk
-        self._layout = layout
+        For people to look at; only a store of files has it.
+        """
+        # Imported here: the poller does without it.
+        from nom_negotiate.store.files.tree import walk
 
-    @property
-    def party(self) -> Address:
-        """Return whose files this writes."""
-        return self._party
-
-    def create(
-        self,
-        responder: Address,
-        chemical: str,
-        seconds: int,
-        first_state: Callable[[str], PartyState],
-    ) -> Namespace:
-        """Create a negotiation with its first state; both parties find it, or neither."""
-        with reported("start a negotiation"):
-            return namespace.create(
-                self._disk,
-                self._layout,
-                (self._party, responder),
-                chemical,
-                seconds,
-                first_state,
-            )
-
-    def write(self, place: Namespace, state: PartyState) -> bool:
-        """Replace this party's own state, whole and durable; False where the place is gone."""
-        assert state.user == self._party, "a pen writes its own party's state only"
-        assert state.counterparty is not None, "a state is written to somebody"
-        name = state_file_name(self._party, state.counterparty)
-        data = codec.encode(state)
-        with reported(f"write your state of {place.id}"):
-            try:
-                self._disk.replace(f"{self._layout.namespace(place)}/{name}", data)
-            except FileNotFoundError:
-                # It was concluded, and moved to the archive, under this writer's hands.
-                return False
-            return True
-
-    def replace_transaction(self, name: str, transaction: Transaction) -> None:
-        """Replace one of this party's own transaction files."""
-        with reported(f"write {name}"):
-            self._disk.replace(
-                f"{self._layout.room(self._party, 'transactions')}/{name}",
-                codec.encode(transaction),
-            )
-
-    def write_transaction(self, name: str, transaction: Transaction) -> str:
-        """Add a transaction of this party under `name`, or the next free name; return it."""
-        with reported(f"write {name}"):
-            room = self._layout.room(self._party, "transactions")
-            return settlement.place(self._disk, room, name, transaction).name
-
-    def write_listing(self, listing: Listing) -> None:
-        """Write one of this party's own listings."""
-        assert listing.user == self._party, "a pen writes its own party's listings only"
-        check_id(listing.id)
-        with reported(f"write the listing {listing.id}"):
-            self._disk.replace(
-                f"{self._layout.room(self._party, 'listings')}/{listing.id}.json",
-                codec.encode(listing),
-            )
+        with reported("look through the data root"):
+            yield from walk(self.layout, party)

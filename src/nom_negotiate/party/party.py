@@ -1,48 +1,29 @@
-"""What one party does: the use cases, composed from the rules and a store.
+"""One party at a desk: the use cases.
 
 Rules of the room:
 
 - A `Party` writes as itself only; there is no call that takes a user to write as.
-- Each action reads both sides, asks the rules, writes the party's own state, and looks
-  again. What was written in vain, because the other side moved at the same instant, is
-  put back and reported as a `Conflict`; what came after the outcome is reported as such.
+- What is allowed is for `core.rules` to say, and how it is written for `action`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
 import msgspec
 
 from nom_negotiate.core import rules
-from nom_negotiate.core.identity import Address, parse_address
-from nom_negotiate.core.negotiation import Negotiation, Snapshot, view
-from nom_negotiate.core.outcome import Kind, Transaction
+from nom_negotiate.core.identity import parse_address
+from nom_negotiate.core.negotiation import Negotiation, view
+from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Profile
 from nom_negotiate.core.rules import Action
 from nom_negotiate.core.state import STATE_SCHEMA, Limits, Offer, PartyState, Status
 from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
-from nom_negotiate.errors import Conflict, InputError, NotFound, RecordError, RuleViolation
-from nom_negotiate.store.port import Filed, Namespace, Writer
-
-if TYPE_CHECKING:
-    from nom_negotiate.desk import Desk
-
-MAX_LOOKS: Final = 16
+from nom_negotiate.errors import InputError, NotFound
+from nom_negotiate.party.action import Actor
+from nom_negotiate.store.port import Filed
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """One look at a negotiation: where it is, what it held, and what that means."""
-
-    place: Namespace
-    snapshot: Snapshot
-    negotiation: Negotiation
-
-
-class Party:
+class Party(Actor):
     """One party at a desk: everything it may do, and all that it has.
 
     Made by `Desk.party`. Any number of threads and processes may act for the same party
@@ -58,11 +39,6 @@ class Party:
     - `InputError` for a value that is none;
     - `StoreError` where the disk did not do its work: then nothing has changed.
     """
-
-    def __init__(self, desk: Desk, address: Address) -> None:
-        self.desk = desk
-        self._store = desk.store
-        self.address = address
 
     def __repr__(self) -> str:
         return f"Party({self.address!r})"
@@ -117,24 +93,27 @@ class Party:
         my_role = _role(role)
         self.desk.admit(self.address, other)
 
+        offer = _offer(terms, 1, now, valid_until, None)
+        opening = PartyState(
+            schema=STATE_SCHEMA,
+            negotiation_id="",
+            user=self.address,
+            counterparty=other,
+            role=my_role,
+            chemical=chemical,
+            offer=None,
+            status=Status.PENDING,
+            last_updated=now,
+            created=now,
+            limits=limits,
+        )
+
         def first_state(negotiation_id: str) -> PartyState:
-            state = PartyState(
-                schema=STATE_SCHEMA,
-                negotiation_id=negotiation_id,
-                user=self.address,
-                counterparty=other,
-                role=my_role,
-                chemical=chemical,
-                offer=None,
-                status=Status.PENDING,
-                last_updated=now,
-                revision=0 if said is None else -1,
-                created=now,
-                limits=limits,
-            )
-            state = state if said is None else state.saying(said, now)
-            offer = _offer(terms, 1, now, valid_until, None)
-            return state.offering(offer, _status(firm), now)
+            named = msgspec.structs.replace(opening, negotiation_id=negotiation_id)
+            if said is not None:
+                # One word, with a message: one revision.
+                named = msgspec.structs.replace(named, revision=-1).saying(said, now)
+            return named.offering(offer, _status(firm), now)
 
         with self._store.writer(self.address) as pen:
             if not again:
@@ -301,21 +280,20 @@ class Party:
         Raises:
             NotFound: `unknown_transaction`.
         """
-        with self._store.writer(self.address) as pen:
-            for filed in self._store.transactions(self.address)[0]:
-                if filed.name == name:
-                    marked = msgspec.structs.replace(filed.transaction, settled=settled)
-                    if marked != filed.transaction:
-                        pen.replace_transaction(name, marked)
-                    return marked
+        if self._store.known(self.address):
+            with self._store.writer(self.address) as pen:
+                for filed in self._store.transactions(self.address)[0]:
+                    if filed.name == name:
+                        marked = msgspec.structs.replace(filed.transaction, settled=settled)
+                        if marked != filed.transaction:
+                            pen.replace_transaction(name, marked)
+                        return marked
         raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
 
     @property
     def profile(self) -> Profile | None:
         """Return who this party is, None where it has not been said."""
         return self._store.profile(self.address)
-
-    # How an action is carried out
 
     def _end(
         self, negotiation_id: str, action: Action, reason: str | None, revision: int | None
@@ -327,158 +305,6 @@ class Party:
             lambda seen, own, now: own.rejecting(why, now),
             revision=revision,
         )
-
-    def _act(
-        self,
-        negotiation_id: str,
-        action: Action,
-        change: Callable[[Negotiation, PartyState, int], PartyState],
-        *,
-        round: int | None = None,
-        revision: int | None = None,
-    ) -> Negotiation:
-        # Looked up before the lock is taken: a party without a directory has no lock.
-        self._look(negotiation_id)
-        with self._store.writer(self.address) as pen:
-            for _ in range(MAX_LOOKS):
-                seen = self._look(negotiation_id)
-                now = self.desk.now()
-                own = self._own(seen)
-                self._check(seen.negotiation, action, now, round, revision)
-                said = change(seen.negotiation, own, now)
-                if pen.write(seen.place, said):
-                    return self._look_again(pen, own, said, action)
-        raise self._moved(negotiation_id)
-
-    def _check(
-        self,
-        seen: Negotiation,
-        action: Action,
-        now: int,
-        round: int | None,
-        revision: int | None,
-    ) -> None:
-        if not seen.phase.open:
-            raise rules.concluded(seen)
-        rules.check_revision(seen, self.address, revision)
-        rules.check_round(seen, round)
-        rules.check_action(seen, self.address, action, now)
-
-    def _look_again(
-        self, pen: Writer, before: PartyState, said: PartyState, action: Action
-    ) -> Negotiation:
-        """Return the negotiation after a write, once it is certain that the write holds."""
-        current = said
-        for _ in range(MAX_LOOKS):
-            seen = self._look(said.negotiation_id)
-            if seen.negotiation.outcome is not None:
-                return self._obey(seen.negotiation, said, action)
-            other = seen.snapshot.other(self.address)
-            theirs = None if other is None else seen.snapshot.states.get(other)
-            if not (rules.taken_back(before, current, theirs) or _in_vain(current, theirs)):
-                break
-            # The other side moved at the same instant. What stood before this write stands
-            # again, and is looked at again in its turn.
-            restored = current.restoring(before, self.desk.now())
-            if pen.write(seen.place, restored):
-                before, current = current, restored
-        else:
-            raise self._moved(said.negotiation_id)
-        if (current.offer, current.status) == (said.offer, said.status):
-            return seen.negotiation
-        if seen.negotiation.agreed_at is not None:
-            raise Conflict(
-                "already_accepted",
-                f"{other} accepted your offer in {said.negotiation_id} at the same moment",
-            )
-        raise self._moved(said.negotiation_id)
-
-    def _obey(self, found: Negotiation, said: PartyState, action: Action) -> Negotiation:
-        """Return the negotiation where its outcome is what was said, else refuse."""
-        assert found.outcome is not None
-        outcome = found.outcome.outcome
-        deal = found.outcome.deal
-        mine = said.offer.terms if said.offer is not None else None
-        if action is Action.SAY:
-            raise rules.concluded(found)
-        agreed = deal is not None and mine == Terms(price=deal.price, quantity=deal.quantity)
-        ended = said.status is Status.REJECTED and outcome in (Kind.REJECTED, Kind.WITHDRAWN)
-        if agreed and said.status is Status.AGREED:
-            return found
-        if ended and found.outcome.by == self.address:
-            return found
-        raise rules.concluded(found)
-
-    def _look(self, negotiation_id: str) -> _Seen:
-        for _ in range(MAX_LOOKS):
-            place = self._store.find(self.address, negotiation_id)
-            if place is None:
-                break
-            snapshot = self._store.snapshot(place)
-            if snapshot is not None:
-                snapshot = self._as_party(snapshot)
-                limits = self._store.settings().limits
-                return _Seen(place, snapshot, view(snapshot, self.desk.now(), limits))
-            # It was moved to the archive between the two calls: find it there.
-        raise NotFound(
-            "unknown_negotiation", f"{self.address} has no negotiation {negotiation_id[:80]!a}"
-        )
-
-    def _as_party(self, snapshot: Snapshot) -> Snapshot:
-        # In the original format only a link says who the responder is, until the responder
-        # writes; and this party has found the link.
-        if snapshot.responder is None and snapshot.initiator != self.address:
-            return msgspec.structs.replace(snapshot, responder=self.address)
-        return snapshot
-
-    def _own(self, seen: _Seen) -> PartyState:
-        """Return this party's own state, or the one from which its first word follows."""
-        snapshot = seen.snapshot
-        if self.address not in (snapshot.initiator, snapshot.responder):
-            raise RuleViolation("not_a_party", f"{self.address} is no party of {snapshot.id}")
-        if not snapshot.decidable:
-            problem = snapshot.problems[-1]
-            raise RecordError("malformed_record", f"{problem.path}: {problem.reason}", hint="")
-        other = snapshot.other(self.address)
-        role = snapshot.role(self.address)
-        if other is None or role is None:
-            raise RuleViolation(
-                "nothing_on_table",
-                f"the counterparty of {snapshot.id} has not said yet who and what it is",
-                hint="wait for its first offer",
-            )
-        own = snapshot.states.get(self.address)
-        if own is not None:
-            return msgspec.structs.replace(own, counterparty=other, role=role)
-        return PartyState(
-            schema=STATE_SCHEMA,
-            negotiation_id=snapshot.id,
-            user=self.address,
-            counterparty=other,
-            role=role,
-            chemical=seen.negotiation.chemical,
-            offer=None,
-            status=Status.PENDING,
-            last_updated=self.desk.now(),
-        )
-
-    def _moved(self, negotiation_id: str) -> Conflict:
-        return Conflict(
-            "moved",
-            f"the counterparty changed {negotiation_id} at the same moment;"
-            " what you said was taken back",
-        )
-
-
-def _in_vain(current: PartyState, theirs: PartyState | None) -> bool:
-    """Return whether an acceptance is of something that is no longer offered."""
-    if current.offer is None or not current.offer.accepts or current.status is not Status.AGREED:
-        return False
-    if theirs is None or theirs.offer is None or theirs.status is Status.REJECTED:
-        return True
-    return theirs.offer.terms != current.offer.terms or (
-        theirs.offer.round is not None and theirs.offer.round != current.offer.round
-    )
 
 
 def _offer(

@@ -1,0 +1,82 @@
+"""The pen of one party over files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nom_negotiate import codec
+from nom_negotiate.core.identity import Address, check_id, state_file_name
+from nom_negotiate.core.negotiation import Snapshot
+from nom_negotiate.core.outcome import Transaction
+from nom_negotiate.core.party import Listing
+from nom_negotiate.core.state import PartyState
+from nom_negotiate.store.files import namespace, settlement
+from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.errnos import reported
+from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.port import Namespace
+
+
+class FileWriter:
+    """The pen of one party over files, valid while its lock is held."""
+
+    def __init__(self, party: Address, disk: Disk, layout: Layout) -> None:
+        self._party = party
+        self._disk = disk
+        self._layout = layout
+
+    @property
+    def party(self) -> Address:
+        """Return whose files this writes."""
+        return self._party
+
+    def create(
+        self,
+        responder: Address,
+        chemical: str,
+        seconds: int,
+        first_state: Callable[[str], PartyState],
+    ) -> Namespace:
+        """Create a negotiation with its first state; both parties find it, or neither."""
+        with reported("start a negotiation"):
+            return namespace.create(
+                self._disk,
+                self._layout,
+                (self._party, responder),
+                chemical,
+                seconds,
+                first_state,
+            )
+
+    def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
+        """Replace this party's own state, whole; return False where nothing was written."""
+        assert state.user == self._party, "a pen writes its own party's state only"
+        assert state.counterparty is not None, "a state is written to somebody"
+        name = state_file_name(self._party, state.counterparty)
+        data = codec.encode(state)
+        with reported(f"write your state of {place.id}"):
+            return namespace.write(self._disk, self._layout, place, name, data, seen)
+
+    def replace_transaction(self, name: str, transaction: Transaction) -> None:
+        """Replace one of this party's own transaction files."""
+        with reported(f"write {name}"):
+            self._disk.replace(
+                f"{self._layout.room(self._party, 'transactions')}/{name}",
+                codec.encode(transaction),
+            )
+
+    def write_transaction(self, name: str, transaction: Transaction) -> str:
+        """Add a transaction of this party under `name`, or the next free name; return it."""
+        with reported(f"write {name}"):
+            room = self._layout.room(self._party, "transactions")
+            return settlement.place(self._disk, room, name, transaction).name
+
+    def write_listing(self, listing: Listing) -> None:
+        """Write one of this party's own listings."""
+        assert listing.user == self._party, "a pen writes its own party's listings only"
+        check_id(listing.id)
+        with reported(f"write the listing {listing.id}"):
+            self._disk.replace(
+                f"{self._layout.room(self._party, 'listings')}/{listing.id}.json",
+                codec.encode(listing),
+            )
