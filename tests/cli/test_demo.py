@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from tests.cli.support import Nom, tree_of
 from tests.support import ALICE, BOB
 
 from nom_negotiate.cli import entry
+
+REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,6 +29,15 @@ def test_it_ends_with_a_settled_deal_in_the_directory_that_was_named(nom: Nom) -
     for part in ("├── ", "★ agreed", "agreed 900 C at 6.1", '"type": "buy"', '"type": "sell"'):
         assert part in said.out
     assert nom.json("stats")["volumes"]["C"]["conserved"] is True
+
+
+def test_it_brings_the_shipped_sample_of_old_data_over(nom: Nom) -> None:
+    told = nom.json("demo")
+    expected = json.loads((REPO / "data/legacy-sample/expected.json").read_text())["negotiations"]
+    assert told["migrated"]["pending negotiations"] == expected["pending"]
+    assert told["migrated"]["accepted negotiations"] == expected["accepted"]
+    assert told["migrated"]["rejected negotiations"] == expected["rejected"]
+    assert nom.json("stats")["carried_over"] == told["migrated"]["transactions"]
 
 
 @pytest.mark.usefixtures("_places")
@@ -72,7 +84,8 @@ def test_its_commands_lead_to_the_same_deal(nom: Nom) -> None:
         assert program == "nom"
         nom.ok(*arguments)
         if arguments[0] == "start":
-            [here] = [found["id"] for found in nom.json("ls")]
+            found = [one["id"] for one in nom.json("ls")]
+            [here] = [one for one in found if one.startswith("alice_bob_C_")]
     outcome = nom.json("show", here)["outcome"]
     assert {key: outcome["deal"][key] for key in ("buyer", "seller", "price", "quantity")} == {
         "buyer": ALICE,

@@ -19,6 +19,7 @@ def test_the_figures_of_a_root(nom: Nom) -> None:
         "ended": {"agreed": 1, "rejected": 1},
         "transactions": 2,
         "settled": 0,
+        "carried_over": 0,
         "volumes": {
             "C": {"bought": 900, "sold": 900, "paid": 5400, "received": 5400, "conserved": True}
         },

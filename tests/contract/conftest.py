@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", kinds, indirect=True)
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """Return an empty store of each kind in turn."""
     if request.param == "memory":
@@ -31,23 +31,23 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return FileStore(tmp_path / "data", durable=request.param == "durable files")
 
 
-@pytest.fixture()
+@pytest.fixture
 def notices() -> list[str]:
     """Return what the desk tells."""
     return []
 
 
-@pytest.fixture()
+@pytest.fixture
 def desk(store: Store, clock: Clock, notices: list[str]) -> Desk:
     """Return a desk without extensions, whatever is installed here."""
     return Desk(store, clock=clock, validators=(), after_settlement=(), notice=notices.append)
 
 
-@pytest.fixture()
+@pytest.fixture
 def alice(desk: Desk) -> Party:
     return desk.party(ALICE)
 
 
-@pytest.fixture()
+@pytest.fixture
 def bob(desk: Desk) -> Party:
     return desk.party(BOB)

@@ -174,6 +174,7 @@ class _Search:
         self.interruptions = interruptions
         self.known: set[Any] = set()
         self.waiting: list[list[int]] = [[]]
+
     def one(self, prefix: list[int]) -> Run | None:
         """Run one order that begins with `prefix`; None where it leads to what is known."""
         world = self.make()
@@ -209,7 +210,10 @@ class _Search:
                 chosen = prefix[len(taken)]
             else:
                 chosen = ready[0] if going is None else going
-                key = (world.digest(world.store), tuple((t.step, t.seen) for t in threads))
+                key: tuple[Any, ...] = (
+                    world.digest(world.store),
+                    *((thread.step, thread.seen) for thread in threads),
+                )
                 if self.interruptions is not None:
                     key = (*key, going, interrupted)
                 if key in self.known:

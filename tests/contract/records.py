@@ -72,9 +72,7 @@ def stating(
         status=Status.PENDING,
         last_updated=at,
     )
-    terms = Offer(
-        price=Decimal(price), quantity=Decimal(10), timestamp=at, **{"round": 1, **offer}
-    )
+    terms = Offer(price=Decimal(price), quantity=Decimal(10), timestamp=at, **{"round": 1, **offer})
     return blank.offering(terms, Status.AGREED, at)
 
 

@@ -76,12 +76,12 @@ ODDITIES: dict[str, Oddity] = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture()
+@pytest.fixture
 def desk(root: Path, clock: Clock) -> Desk:
     """Return a desk with one negotiation that is agreed, and another that will meet trouble."""
     desk = Desk(root, clock=clock, durable=False, validators=(), after_settlement=())
@@ -92,7 +92,7 @@ def desk(root: Path, clock: Clock) -> Desk:
     return desk
 
 
-@pytest.fixture()
+@pytest.fixture
 def namespace(root: Path) -> Path:
     return root / f"teams/{ALICE}/negotiations/{ID}"
 
@@ -153,9 +153,7 @@ def test_a_third_partys_state_counts_for_nothing(desk: Desk, namespace: Path) ->
     assert desk.party(ALICE).negotiation(ID).turn == BOB
 
 
-def test_a_state_under_another_ones_name_counts_for_nothing(
-    desk: Desk, namespace: Path
-) -> None:
+def test_a_state_under_another_ones_name_counts_for_nothing(desk: Desk, namespace: Path) -> None:
     state = json.loads((namespace / "alice_state.json").read_text())
     (namespace / "bob_state.json").write_text(json.dumps(state))
     report = desk.poll()
@@ -293,9 +291,7 @@ def test_a_transaction_that_cannot_be_read_is_left_out_and_told(
 
 
 def test_a_link_to_a_foreign_namespace_gives_no_part_in_it(root: Path, desk: Desk) -> None:
-    (root / f"teams/{CAROL}/negotiations/{ID}").symlink_to(
-        f"../../{ALICE}/negotiations/{ID}"
-    )
+    (root / f"teams/{CAROL}/negotiations/{ID}").symlink_to(f"../../{ALICE}/negotiations/{ID}")
     with pytest.raises(NomError) as refused:
         desk.party(CAROL).accept(ID)
     assert refused.value.code == "not_a_party"

@@ -60,22 +60,22 @@ class Bot:
         os.rename(temporary, self.namespace / name)
 
 
-@pytest.fixture()
+@pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture()
+@pytest.fixture
 def desk(root: Path, clock: Clock) -> Desk:
     return Desk(root, clock=clock, durable=False, validators=(), after_settlement=())
 
 
-@pytest.fixture()
+@pytest.fixture
 def alice(root: Path, clock: Clock) -> Bot:
     return Bot(root, ALICE, "buyer", clock)
 
 
-@pytest.fixture()
+@pytest.fixture
 def bob(root: Path, clock: Clock) -> Bot:
     return Bot(root, BOB, "seller", clock)
 
@@ -162,9 +162,7 @@ def test_a_program_that_agreed_at_once_is_taken_at_its_word(
     assert settled(desk) == (Decimal("5.5"), Decimal(1000))
 
 
-def test_equal_hashes_of_different_terms_are_no_agreement(
-    desk: Desk, alice: Bot, bob: Bot
-) -> None:
+def test_equal_hashes_of_different_terms_are_no_agreement(desk: Desk, alice: Bot, bob: Bot) -> None:
     alice.open_with(bob)
     alice.says(5.5, 1000, "agreed", agreement_key="0" * 64)
     bob.says(6, 1000, "agreed", agreement_key="0" * 64)

@@ -66,7 +66,7 @@ class _Pen:
         return written
 
 
-@pytest.fixture()
+@pytest.fixture
 def meanwhile(desk: Desk, clock: Clock) -> Callable[..., Party]:
     """Return a function that gives a party in whose first write something happens."""
 
@@ -234,9 +234,7 @@ def test_what_a_validator_turns_down_right_after_the_acceptance_is_told(
     desk: Desk, alice: Party, clock: Clock, meanwhile: Meanwhile
 ) -> None:
     start(alice)
-    strict = Desk(
-        desk.store, clock=clock, validators=[lambda *_: "no stock"], after_settlement=()
-    )
+    strict = Desk(desk.store, clock=clock, validators=[lambda *_: "no stock"], after_settlement=())
     accepting = meanwhile(BOB, after=strict.poll)
     with pytest.raises(RuleViolation, match="no stock"):
         accepting.accept(ID)
@@ -247,7 +245,7 @@ def test_two_tabs_of_a_party_see_each_others_revision(
 ) -> None:
     start(alice)
     tabs = [Desk(desk.store, clock=clock).party(BOB) for _ in range(2)]
-    seen = [tab.negotiation(ID).revisions[BOB] for tab in tabs]
+    seen = [tab.negotiation(ID).revisions[tab.address] for tab in tabs]
     tabs[0].say(ID, "from one", revision=seen[0])
     with pytest.raises(Conflict) as refused:
         tabs[1].say(ID, "from the other", revision=seen[1])

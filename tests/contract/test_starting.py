@@ -71,8 +71,9 @@ def test_a_closed_root_refuses_newcomers_and_admits_neither_of_two(
     assert desk.store.parties() == [ALICE]
     desk.add_party(BOB, display_name="Bob")
     assert start(alice).id == ID
-    assert desk.party(BOB).profile is not None
-    assert desk.party(BOB).profile.display_name == "Bob"
+    profile = desk.party(BOB).profile
+    assert profile is not None
+    assert profile.display_name == "Bob"
 
 
 def test_which_chemicals_exist_is_a_setting(desk: Desk, alice: Party) -> None:
@@ -132,7 +133,7 @@ def test_two_negotiations_of_a_pair_are_settled_each_for_itself(
     ],
 )
 def test_silence_ends_a_negotiation(
-    desk: Desk, alice: Party, bob: Party, clock: Clock, options: dict[str, int], lasts: int
+    desk: Desk, alice: Party, bob: Party, clock: Clock, options: dict[str, Any], lasts: int
 ) -> None:
     assert start(alice, **options).expires_at == NOON + lasts
     clock.forward(lasts)

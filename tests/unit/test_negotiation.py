@@ -436,6 +436,24 @@ def test_the_initiator_says_how_long_it_may_last() -> None:
     assert negotiation.created == 0
 
 
+def test_silence_is_counted_from_the_beginning_however_old_the_offers_are() -> None:
+    # A migrated negotiation keeps the times of its offers, and begins at its migration.
+    def migrated(state: PartyState) -> PartyState:
+        return msgspec.structs.replace(state, last_updated=9 * DAY)
+
+    alice = migrated(blank(ALICE, BOB, Role.BUYER).offering(offer(5), Status.PENDING, 0))
+    alice = msgspec.structs.replace(alice, created=9 * DAY, limits=SHORT)
+    bob = migrated(
+        blank(BOB, ALICE, Role.SELLER).offering(offer(7, at=1, round=2), Status.AGREED, 1)
+    )
+    at = 9 * DAY + 60
+    table = Table(now=at).write(alice).write(bob)
+    assert table.view().expires_at == 9 * DAY + 100
+    # Both in one second: there is no earlier word since the migration.
+    assert table.offer(ALICE, 6).accept(BOB).view().agreed_at == at
+    assert table.polled() is Kind.AGREED
+
+
 def test_it_lasts_to_the_second_of_its_end_and_no_longer() -> None:
     table = Table(limits=SHORT).offer(ALICE)
     assert table.view(100).phase is Phase.INITIATED

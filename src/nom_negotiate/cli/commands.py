@@ -34,6 +34,7 @@ TABLE: Final = (
     Entry("schemas", f"{_HERE}.schemas:schemas", "Print the JSON Schemas of all files.", _LOOK),
     Entry("poll", f"{_HERE}.poll:poll", "Make one pass: settle what is agreed.", _OPERATE),
     Entry("run", f"{_HERE}.run:run", "Poll again and again, until stopped.", _OPERATE),
+    Entry("migrate", f"{_HERE}.migrate:migrate", "Bring old data over.", _OPERATE),
 )
 
 

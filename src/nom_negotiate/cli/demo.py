@@ -20,7 +20,7 @@ from typing import Any, Final
 import click
 
 from nom_negotiate import codec
-from nom_negotiate.cli import shapes, tree, views
+from nom_negotiate.cli import demo_sample, shapes, tree, views
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Line, Output, Span, line, visible
 from nom_negotiate.cli.reports import lines_of_report
@@ -29,7 +29,10 @@ from nom_negotiate.core.negotiation import Negotiation
 from nom_negotiate.core.terms import Role
 from nom_negotiate.desk import Desk
 from nom_negotiate.errors import ConfigurationError
+from nom_negotiate.legacy.run import run
+from nom_negotiate.legacy.source import read_source
 from nom_negotiate.party import Party
+from nom_negotiate.store.files import FileStore
 from nom_negotiate.store.files.errnos import reported
 
 ALICE: Final = "alice@stonybrook.edu"
@@ -48,9 +51,9 @@ Examples:
 def demo(app: App) -> None:
     """Play a whole negotiation, and show how.
 
-    Two parties haggle to a deal, a poll settles it, and what lies in their directories then
-    is printed. Each step names the command that does it. It all happens in a directory of
-    its own, which stays for you to look around in.
+    A sample of old data is brought over. Two parties haggle to a deal, a poll settles it,
+    and what lies in their directories then is printed. Each step names the command that does
+    it. It all happens in a directory of its own, which stays for you to look around in.
     """
     root = _place(app.data)
     # Whatever the installed packages would have to say about the deal, this is a play.
@@ -149,6 +152,19 @@ def set_up(stage: Stage) -> None:
     stage.lines([line(f"  what may be traded: {chemicals}")])
 
 
+def bring_over(stage: Stage) -> None:
+    """Migrate the sample of old data that is shipped with the package."""
+    sample = demo_sample.directory("legacy-sample")
+    stage.step(
+        "Bring old data over: a sample of what the earlier market program left.",
+        *("nom", "migrate", "run", sample),
+    )
+    done = run(FileStore(stage.root), read_source(sample), stage.desk.now())
+    carried = {figure.name: figure.new for figure in done.plan.figures()}
+    stage.told["migrated"] = carried
+    stage.lines([line(f"  {number} {kind}") for kind, number in carried.items()])
+
+
 def haggle(stage: Stage) -> None:
     """Let two parties come to terms."""
     stage.step(
@@ -200,10 +216,14 @@ def agree(stage: Stage) -> None:
 def look_around(stage: Stage) -> None:
     """Show the directories, the haggling and the transactions."""
     now, settings = stage.desk.now(), stage.desk.settings
-    stage.step("What lies on the disk now: files, and nothing else.", "nom", "tree")
-    entries = tree.entries_of(stage.desk)
-    described = ((entry, tree.describe(entry, settings, now)) for entry in entries)
-    stage.lines(list(tree.draw(described, stage.out)))
+    for party, title in (
+        (stage.alice, "What lies in Alice's directory now: files, and nothing else."),
+        (stage.bob, "And in Bob's: his link to the negotiation, and his half of the deal."),
+    ):
+        stage.step(title, "nom", "tree", "--party", party.address)
+        entries = tree.entries_of(stage.desk, party.address)
+        described = ((entry, tree.describe(entry, settings, now)) for entry in entries)
+        stage.lines(list(tree.draw(described, stage.out)))
     stage.step("How the two came together.", "nom", "show", stage.id)
     ended = stage.desk.negotiation(stage.id)
     stage.told["negotiation"] = shapes.of_negotiation(ended)
@@ -215,6 +235,8 @@ def look_around(stage: Stage) -> None:
         (stage.bob, "And Bob, the same in the mirror."),
     ):
         for name, transaction in party.transactions():
+            if transaction.negotiation_id != stage.id:
+                continue
             path = f"teams/{directory_name(party.address)}/transactions/{name}"
             filed[path] = codec.builtins(transaction)
             stage.told_as(title, f'cat "$NOM_DATA/{path}"')
@@ -222,4 +244,10 @@ def look_around(stage: Stage) -> None:
             stage.lines([line(f"  {visible(row)}") for row in text.splitlines()])
 
 
-SCENES: Final[tuple[Callable[[Stage], None], ...]] = (set_up, haggle, agree, look_around)
+SCENES: Final[tuple[Callable[[Stage], None], ...]] = (
+    set_up,
+    bring_over,
+    haggle,
+    agree,
+    look_around,
+)

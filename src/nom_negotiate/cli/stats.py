@@ -41,7 +41,8 @@ def stats(app: App) -> None:
         "parties": str(found.parties),
         "active": str(found.active),
         "ended": ", ".join(f"{count} {kind}" for kind, count in found.ended.items()) or "0",
-        "transactions": f"{found.transactions}, {found.settled} of them settled",
+        "transactions": f"{found.transactions}, {found.settled} of them settled"
+        + (f"; {found.carried_over} carried over from old data" if found.carried_over else ""),
         "last pass": "none yet" if last is None else _pass(last, desk.now()),
     }
     app.out.lines(line(f"{key:<14}{value}") for key, value in told.items())
@@ -57,6 +58,7 @@ def _shape(found: Stats, last: dict[str, Any] | None) -> dict[str, Any]:
         "ended": found.ended,
         "transactions": found.transactions,
         "settled": found.settled,
+        "carried_over": found.carried_over,
         "volumes": {
             chemical: {**codec.builtins(volume), "conserved": volume.conserved}
             for chemical, volume in sorted(found.volumes.items())

@@ -10,7 +10,7 @@ import time
 from nom_negotiate.cli.output import visible
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation, Phase
-from nom_negotiate.core.outcome import Kind, Outcome
+from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.rules import describe
 from nom_negotiate.core.terms import plain
 
@@ -101,6 +101,4 @@ def outcome(found: Outcome) -> str:
         return f"agreed {terms}"
     by = f" by {visible(found.by)}" if found.by else ""
     why = f": {visible(found.reason)}" if found.reason else ""
-    if found.outcome is Kind.REJECTED and found.by is None:
-        by = " by a validator"
     return f"{found.outcome.value}{by}{why}"

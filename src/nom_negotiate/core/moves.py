@@ -85,7 +85,18 @@ def moves_of(snapshot: Snapshot) -> tuple[Move, ...]:
     if any(item.round is None for item in said):
         said.sort(key=lambda s: (s.at, s.accepts, s.echo, s.by != snapshot.initiator))
         return _numbered(said)
-    said.sort(key=lambda s: (s.round, s.accepts, s.echo, s.at, s.by != snapshot.initiator))
+    # Where an indicative offer was accepted by both, its author came second.
+    authors = {item.round: item.by for item in said if not (item.accepts or item.echo)}
+    said.sort(
+        key=lambda s: (
+            s.round,
+            s.accepts,
+            s.echo,
+            s.accepts and s.by == authors.get(s.round),
+            s.at,
+            s.by != snapshot.initiator,
+        )
+    )
     return tuple(_move(item, item.round or 0, item.accepts or item.copies) for item in said)
 
 

@@ -118,7 +118,8 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
     limits = (initiators.limits if initiators else None) or defaults
     moves = moves_of(snapshot)
     created = _created(snapshot, moves)
-    expires_at = min(_last_word(snapshot) + limits.idle_s, created + limits.life_s)
+    silent_since = max(created, _last_word(snapshot))
+    expires_at = min(silent_since + limits.idle_s, created + limits.life_s)
     agreed_at = _agreed_at(snapshot, moves, created, limits)
     phase = _phase(snapshot, moves, agreed_at, expires_at, now)
     parties = [snapshot.initiator] + ([snapshot.responder] if snapshot.responder else [])
@@ -176,16 +177,19 @@ def _agreed_at(
     """
     if snapshot.responder is None or len(snapshot.states) != 2 or not snapshot.decidable:
         return None
-    first, second = sorted(snapshot.states.values(), key=lambda state: state.committed_at)
+    # The order of the moves, not of the clocks: whoever accepts may have a clock that is behind.
+    last = {move.by: number for number, move in enumerate(moves)}
+    first, second = sorted(snapshot.states.values(), key=lambda state: last.get(state.user, -1))
     keys = [_key(snapshot, state) for state in (first, second)]
     if keys[0] is None or keys[0] != keys[1]:
         return None
     at = second.committed_at
     lapses = [s.offer.valid_until for s in (first, second) if s.offer is not None]
-    earlier = [time for time in _words(snapshot) if time < at] or [at]
+    # Silence does not begin before the negotiation: a migrated one has older offers.
+    silent_since = max([created, *(time for time in _words(snapshot) if time < at)])
     end = min(
         created + limits.life_s,
-        max(earlier) + limits.idle_s,
+        silent_since + limits.idle_s,
         *(time for time in lapses if time is not None),
     )
     return at if at <= end else None

@@ -1,5 +1,9 @@
 """The old formats: readers that turn any old data directory into neutral records.
 
+And the migration that brings those into a data root: `source` reads; `planner`, `run`,
+`verify` and `rollback` are what `nom migrate` calls. They change a data root through
+`store.files.installation` and `removal`, and nothing else anywhere.
+
 Rules of the room:
 
 - A reader only reads. It opens nothing for writing, follows no link, waits for no FIFO

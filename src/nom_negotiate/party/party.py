@@ -37,7 +37,8 @@ class Party(Actor):
     - `Conflict` where somebody else moved first: look again, then decide;
     - `RecordError` where a state file cannot be read;
     - `InputError` for a value that is none;
-    - `StoreError` where the disk did not do its work: then nothing has changed.
+    - `StoreError` where the disk did not do its work. Look again before repeating: where the
+      last step failed, the sync of a directory, what was written may stand.
     """
 
     def __repr__(self) -> str:

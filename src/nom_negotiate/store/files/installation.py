@@ -7,7 +7,6 @@ Rules of the room:
   reads or polls meanwhile never finds half of one.
 - What was there already stays as it is. A name that is taken is told, never overwritten.
 - No directory of a party is followed out of the root: see `obstacle`.
-- `migration/` is the migration's own room, with its journal and its lock.
 
 `removal` says how it is taken away again.
 """
@@ -17,18 +16,19 @@ from __future__ import annotations
 import copy
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.party import Settings
-from nom_negotiate.errors import Conflict, RecordError
+from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files import bounded, mending, namespace
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE, Layout
+from nom_negotiate.store.files.logbook import Logbook
 from nom_negotiate.store.files.store import FileStore
 from nom_negotiate.store.port import Namespace
 from nom_negotiate.store.reading import OUTCOME_NAME
@@ -96,99 +96,18 @@ class Installation:
 
     Args:
         store: the data root. Changes go through its disk.
+
+    Attributes:
+        logbook: of the migrations of this root.
     """
 
     def __init__(self, store: FileStore) -> None:
         self.layout: Layout = store.layout
         self._store = store
         self.disk: Disk = store.disk
-        self.home = f"{self.layout.root}/migration"
-        self._journal = f"{self.home}/journal.jsonl"
-        self._lock = f"{self.home}/lock"
+        self.logbook = Logbook(store.layout, store.disk)
 
-    # The migration's own room
-
-    def prepare(self) -> tuple[str, ...]:
-        """Make the data root and the migration's room; return what of the root is missing.
-
-        Those are paths, outermost first: directories that were made, and what `set_up` will
-        make, relative to the root.
-        """
-        root = self.layout.root
-        with reported("make a room for the migration"):
-            missing: list[str] = []
-            while not os.path.lexists(root):
-                missing.insert(0, root)
-                root = os.path.dirname(root)
-            if not missing:
-                missing += self.remains()
-            for path in missing:
-                self.disk.make_directory(path)
-            self.disk.make_directory(self.home)
-            wanted = (self.layout.teams, self.layout.poller, self.layout.config)
-            absent = (path for path in wanted if not os.path.lexists(path))
-            return (*missing, *map(self.layout.relative, absent))
-
-    def is_there(self) -> bool:
-        """Return whether a migration has a room in this data root."""
-        return os.path.isdir(self.home)
-
-    def remains(self) -> tuple[str, ...]:
-        """Return the root where it has nothing in it but a migration without a journal.
-
-        A run that was killed has made it, and did not come to writing that down; or a rollback
-        that was killed has removed the journal, and did not come to removing the root.
-        """
-        root = self.layout.root
-        alone = os.listdir(root) == [os.path.basename(self.home)]
-        return (root,) if alone and not os.path.lexists(self._journal) else ()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other migrations of this root out during the block.
-
-        Raises:
-            Conflict: `busy`, where one is running.
-        """
-        # Imported here: whoever only plans or verifies does without it.
-        import filelock
-
-        lock = filelock.FileLock(self._lock, timeout=0)
-        with reported("take the lock of the migration"):
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                # An OSError, too: it must not be taken for trouble of the disk.
-                raise Conflict(
-                    "busy", f"another migration of {self.layout.root} is running"
-                ) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def journal(self) -> bytes:
-        """Return the journal; empty where there is none."""
-        with reported("read the journal of the migration"):
-            try:
-                with open(self._journal, "rb") as file:
-                    return file.read()
-            except (FileNotFoundError, NotADirectoryError):
-                return b""
-
-    def log(self, lines: bytes) -> None:
-        """Append lines to the journal, durable when it returns."""
-        with reported("write the journal of the migration"):
-            if self.journal()[-1:] not in (b"", b"\n"):
-                # A crash cut the last line short: what it was about was never begun.
-                lines = b"\n" + lines
-            self.disk.append_durable(self._journal, lines)
-
-    def close_journal(self) -> None:
-        """Remove the migration's room with its journal and its lock."""
-        for path in (self._journal, self._lock):
-            self.disk.remove(path)
-        self.disk.remove_directory(self.home)
+    # The data root itself
 
     def set_up(self) -> None:
         """Set the data root up where it was not, with the default settings."""
@@ -216,10 +135,14 @@ class Installation:
             for path in (self.layout.teams, home, *(f"{home}/{room}" for room in ROOMS)):
                 self.disk.confirm(path)
 
-    def sweep(self) -> None:
-        """Remove what a migration that was cut short has left under temporary names."""
+    def sweep(self, places: Iterable[Namespace] = ()) -> None:
+        """Remove what a migration that was cut short has left under temporary names.
+
+        Args:
+            places: of the negotiations that it may have been at work in.
+        """
         with reported("remove what an earlier migration left over"):
-            rooms = [self.layout.root, self.layout.teams]
+            rooms = [self.layout.root, self.layout.teams, *map(self.layout.namespace, places)]
             for party in self._store.parties():
                 if self.obstacle(party) is None:
                     home = self.layout.party(party)

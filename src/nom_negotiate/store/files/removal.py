@@ -38,6 +38,7 @@ from nom_negotiate.store.port import Namespace
 from nom_negotiate.store.reading import OUTCOME_NAME
 
 HIDDEN: Final = ".undo-"
+LOCK: Final = ".lock"
 
 
 class Removal:
@@ -62,13 +63,23 @@ class Removal:
         """Put a file back that was hidden and not thrown away."""
         self._bring_back(f"{self._layout.room(party, room)}/{name}")
 
+    def bring_back_outcome(self, place: Namespace) -> None:
+        """Put an outcome back that was hidden and not thrown away."""
+        self._bring_back(f"{self._layout.namespace(place)}/{OUTCOME_NAME}")
+
+    def bring_back_party(self, party: Address) -> None:
+        """Put a party's directory back that was hidden and not thrown away."""
+        home = self._layout.party(party)
+        if not os.path.lexists(home):
+            self._bring_back(home)
+
     def _bring_back(self, path: str) -> None:
         hidden = self._hidden(path)
         with reported("put back what an earlier rollback has hidden"):
             if not os.path.lexists(hidden):
                 return
-            if os.path.lexists(path):
-                # Somebody has written it anew since.
+            if os.path.lexists(path) or not os.path.isdir(os.path.dirname(path)):
+                # Somebody has written it anew since, or moved away what it lay in.
                 self._throw_away(hidden)
             else:
                 self._disk.move(hidden, path)
@@ -118,11 +129,16 @@ class Removal:
 
     def _hide(self, path: str, unchanged: Callable[[str], bool]) -> bool:
         hidden = self._hidden(path)
-        if os.path.lexists(path):
+        if not os.path.lexists(path):
+            return True
+        try:
             self._disk.move(path, hidden)
-            if not unchanged(hidden):
-                self._bring_back(path)
-                return False
+        except FileNotFoundError:
+            # Moved to the archive at this moment.
+            return False
+        if not unchanged(hidden):
+            self._bring_back(path)
+            return False
         return True
 
     def _throw_away(self, hidden: str) -> None:
@@ -154,34 +170,36 @@ class Removal:
         """
         home = self._layout.party(party)
         with reported(f"remove the directory of {party}"):
-            if self._in_use(party, added):
+            if not self._removable(home, added, profile):
                 return False
-            found = self._at.profile_digest(party)
-            if added.profile and None not in (found, profile) and found != profile:
-                return False
+            if added.whole:
+                # Whole, too: a poller that comes by would make a missing room again.
+                hides = self._hide(home, lambda hidden: self._removable(hidden, added, profile))
+                if hides:
+                    self._throw_away(self._hidden(home))
+                return hides
             for room in reversed(added.rooms):
                 if not self._remove_directory(f"{home}/{room}"):
                     mending.complete(self._disk, self._layout, party)
                     return False
             if added.profile:
-                self._disk.remove(self._layout.profile(party))
-            if added.whole:
-                self._disk.remove(self._layout.lock(party))
-                return self._remove_directory(home)
+                self._disk.remove(f"{home}/{PROFILE}")
             return True
 
-    def _in_use(self, party: Address, added: AddedParty) -> bool:
-        home = self._layout.party(party)
+    def _removable(self, home: str, added: AddedParty, profile: str | None) -> bool:
+        """Return whether a party's directory holds nothing but what was added."""
         if any(_entries(f"{home}/{room}") for room in added.rooms):
-            return True
-        scaffold = {*ROOMS, PROFILE, os.path.basename(self._layout.lock(party))}
-        return added.whole and not _entries(home) <= scaffold
+            return False
+        if added.whole and not _entries(home) <= {*ROOMS, PROFILE, LOCK}:
+            return False
+        found = digest_of(f"{home}/{PROFILE}")
+        return not added.profile or None in (found, profile) or found == profile
 
     def finish(self, made: Sequence[str]) -> None:
         """Remove the migration's own room, and what was made of the root, where it is empty.
 
         Args:
-            made: what `Installation.prepare` has returned.
+            made: what `Logbook.prepare` has returned.
         """
         layout = self._layout
         with reported("remove the room of the migration"):
@@ -192,7 +210,7 @@ class Removal:
                 self._disk.remove(layout.config)
             if "poller" in made:
                 self._remove_directory(layout.poller)
-            self._at.close_journal()
+            self._at.logbook.close()
             for path in reversed(made):
                 if os.path.isabs(path):
                     self._remove_directory(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nom_negotiate import codec
@@ -335,10 +335,8 @@ class FileStore:
         with reported("take the poller's lock"):
             if not os.path.isdir(self.layout.poller):
                 self.initialise(self.settings())
-            try:
+            with suppress(filelock.Timeout):
                 lock.acquire()
-            except filelock.Timeout:
-                pass
         try:
             yield lock.is_locked
         finally:
