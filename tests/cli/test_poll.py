@@ -67,3 +67,10 @@ def test_where_another_pass_is_running_it_leaves_with_0(nom: Nom) -> None:
         said = nom.ok("poll", "--json")
         assert said.json["busy"] is True
         assert said.err.count("\n") == 1
+
+
+def test_a_root_that_was_not_there_is_set_up_and_said(nom: Nom) -> None:
+    first, second = nom.ok("poll"), nom.ok("poll")
+    assert first.err == f"nom: there was no data root at {nom.root}: set up an empty one\n"
+    assert second.err == ""
+    assert (nom.root / "config.json").is_file()

@@ -56,6 +56,26 @@ def age(path: Path, seconds: float = HOUR_AND_A_BIT) -> None:
     os.utime(path, (then, then), follow_symlinks=False)
 
 
+class Recording(Disk):
+    """A disk that says in which order it syncs directories, links and renames."""
+
+    def __init__(self) -> None:
+        super().__init__(durable=True)
+        self.steps: list[tuple[str, str]] = []
+
+    def _sync_directory(self, path: str) -> None:
+        self.steps.append(("sync", os.path.basename(path)))
+        super()._sync_directory(path)
+
+    def _link(self, source: str, target: str) -> None:
+        self.steps.append(("link", os.path.basename(target)))
+        super()._link(source, target)
+
+    def _rename(self, source: str, target: str) -> None:
+        self.steps.append(("rename", os.path.basename(target)))
+        super()._rename(source, target)
+
+
 # An agreement that was cut short
 
 
@@ -164,26 +184,26 @@ def test_a_mark_is_kept_when_a_settlement_is_finished(root: Path, desk: Desk) ->
     assert len(desk.party(BOB).transactions()) == 1
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda disk, path: disk.create(path, b"1"),
+        lambda disk, path: disk.link_to("somewhere", path),
+        lambda disk, path: disk.make_directory(path),
+    ],
+    ids=["a file", "a link", "a directory"],
+)
+def test_what_another_process_has_just_made_is_durable_when_it_is_relied_on(
+    tmp_path: Path, make: Callable[[Disk, str], bool]
+) -> None:
+    path = str(tmp_path / "made")
+    assert make(Disk(durable=False), path)
+    disk = Recording()
+    assert not make(disk, path)
+    assert disk.steps[-1] == ("sync", tmp_path.name)
+
+
 def test_what_a_crash_left_unsynced_is_durable_before_its_effects(root: Path, desk: Desk) -> None:
-    class Recording(Disk):
-        """A disk that says in which order it syncs directories, links and renames."""
-
-        def __init__(self) -> None:
-            super().__init__(durable=True)
-            self.steps: list[tuple[str, str]] = []
-
-        def _sync_directory(self, path: str) -> None:
-            self.steps.append(("sync", os.path.basename(path)))
-            super()._sync_directory(path)
-
-        def _link(self, source: str, target: str) -> None:
-            self.steps.append(("link", os.path.basename(target)))
-            super()._link(source, target)
-
-        def _rename(self, source: str, target: str) -> None:
-            self.steps.append(("rename", os.path.basename(target)))
-            super()._rename(source, target)
-
     between_the_transactions(desk, root)
     disk = Recording()
     Desk(FileStore(root, disk=disk), clock=desk.now, validators=(), after_settlement=()).poll()

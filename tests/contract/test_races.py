@@ -292,3 +292,49 @@ def test_an_action_that_is_disturbed_every_time_gives_up_and_says_so(
     speaking = Desk(store, clock=clock).party(ALICE)
     assert conflict(lambda: speaking.say(ID, "please")).code == "busy"
     assert {message.by for message in alice.negotiation(ID).messages} == {BOB}
+
+
+def test_a_pass_that_a_party_gets_ahead_of_decides_anew(
+    desk: Desk, alice: Party, bob: Party, clock: Clock
+) -> None:
+    class Overtaken(Interposed):
+        """A store in which something happens right before the first decision is recorded."""
+
+        def conclude(self, *args: Any) -> Any:
+            if self.waiting:
+                self.waiting = False
+                self.before()
+            return self.store.conclude(*args)
+
+    def accept_in_time() -> None:
+        clock.forward(-1)
+        bob.accept(ID)
+        clock.forward(1)
+
+    start(alice)
+    clock.forward(DAY + 1)
+    store: Any = Overtaken(desk.store, before=accept_in_time)
+    report = Desk(store, clock=clock, validators=(), after_settlement=()).poll()
+    assert (report.agreed, report.expired, report.problems) == ([ID], [], [])
+
+
+def test_a_pass_leaves_for_later_what_is_written_to_all_the_time(
+    desk: Desk, alice: Party, clock: Clock
+) -> None:
+    class Restless(Interposed):
+        """A store in which alice speaks, in time, before every decision."""
+
+        def conclude(self, *args: Any) -> Any:
+            clock.forward(-1)
+            alice.say(ID, "wait")
+            clock.forward(1)
+            # What she said is still too long ago.
+            clock.forward(DAY)
+            return self.store.conclude(*args)
+
+    start(alice, life_s=30 * DAY)
+    clock.forward(DAY + 1)
+    store: Any = Restless(desk.store)
+    report = Desk(store, clock=clock, validators=(), after_settlement=()).poll()
+    assert (report.active, report.expired, report.problems) == ([ID], [], [])
+    assert desk.poll().expired == [ID]

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from tests.stateful.books import assert_conserved
+from tests.stateful.books import assert_conserved, over_dear_deals
 from tests.stateful.strategies import (
     CHEMICALS,
     PARTIES,
@@ -66,12 +66,6 @@ from nom_negotiate import (
 
 # About 40 seconds. NOM_AGREE_EXAMPLES=2000 HYPOTHESIS_PROFILE=search searches for longer.
 EXAMPLES = int(os.environ.get("NOM_AGREE_EXAMPLES", "130"))
-
-
-def over_dear_deals(proposed: Outcome, store: Store) -> str | None:
-    """Object to what costs more than a thousand: a validator."""
-    assert proposed.deal is not None
-    return "too dear" if proposed.deal.price > 1000 else None
 
 
 class StoresAgree(RuleBasedStateMachine):
@@ -240,11 +234,7 @@ class StoresAgree(RuleBasedStateMachine):
         party, name = self.who_and_which(deal, who)
         self.act(party, "update", name, **options)
 
-    @rule(
-        party=addresses,
-        number=st.integers(0, 5),
-        settled=st.booleans(),
-    )
+    @rule(party=addresses, number=st.integers(0, 5), settled=st.booleans())
     def mark_settled(self, party: str, number: int, settled: bool) -> None:
         filed = self.desks[0].party(party).transactions()
         name = filed[number % len(filed)].name if filed else "none.json"

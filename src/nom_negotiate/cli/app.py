@@ -70,6 +70,16 @@ class App:
         _ = desk.settings
         return desk
 
+    def polling_desk(self) -> Desk:
+        """Return the desk of the data root, to poll at; set it up where there is none.
+
+        Says so then: a crontab line with a mistyped root would poll nothing for ever.
+        """
+        desk = self.desk()
+        if not desk.store.exists() and desk.initialise():
+            self.out.notice(f"there was no data root at {self.root}: set up an empty one")
+        return desk
+
     def open_desk(self) -> Desk:
         """Return the desk of the data root without looking at it."""
         return Desk(self.root, notice=self.out.notice)

@@ -25,7 +25,7 @@ def poll(app: App) -> None:
     half done. Where another pass is running it leaves at once. Exits with 0 unless it could
     not work.
     """
-    report = app.desk().poll()
+    report = app.polling_desk().poll()
     if app.out.as_json:
         app.out.json(codec.builtins(report))
     elif not report.busy:

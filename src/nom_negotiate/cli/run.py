@@ -49,7 +49,7 @@ def run(app: App, every: str) -> None:
     """
     every_s = values.parse_duration(every, "--every")
     # A wrong data root is no passing trouble: it is refused here, before the first pass.
-    desk = app.desk()
+    desk = app.polling_desk()
     with stop_on_signals() as stop:
         loop(
             desk.poll,

@@ -51,6 +51,10 @@ class MemoryStore:
             self._settings = codec.decode_settings(codec.encode(settings))
             return new
 
+    def exists(self) -> bool:
+        """Return whether there is anything here yet: a set-up, or a party."""
+        return self._initialised or bool(self._profiles)
+
     def settings(self) -> Settings:
         """Return the settings."""
         return self._settings

@@ -109,6 +109,9 @@ class Store(Protocol):
             ConfigurationError: where the place cannot hold a store.
         """
 
+    def exists(self) -> bool:
+        """Return whether there is anything here yet: a set-up, or a party."""
+
     def settings(self) -> Settings:
         """Return how the store was set up; the defaults where it was not.
 

@@ -87,6 +87,10 @@ class FileStore:
                 self.disk.replace(self.layout.config, data)
             return False
 
+    def exists(self) -> bool:
+        """Return whether there is anything here yet: a set-up, or a party."""
+        return any(map(os.path.lexists, (self.layout.config, self.layout.teams)))
+
     def settings(self) -> Settings:
         """Return how the root was set up; the defaults where it was not."""
         self._refuse_file()
