@@ -76,7 +76,7 @@ class App:
         Says so then: a crontab line with a mistyped root would poll nothing for ever.
         """
         desk = self.desk()
-        if not desk.store.exists() and desk.initialise():
+        if not desk.store.is_set_up() and desk.initialise():
             self.out.notice(f"there was no data root at {self.root}: set up an empty one")
         return desk
 

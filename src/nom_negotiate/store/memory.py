@@ -51,7 +51,7 @@ class MemoryStore:
             self._settings = codec.decode_settings(codec.encode(settings))
             return new
 
-    def exists(self) -> bool:
+    def is_set_up(self) -> bool:
         """Return whether there is anything here yet: a set-up, or a party."""
         return self._initialised or bool(self._profiles)
 

@@ -109,7 +109,7 @@ class Store(Protocol):
             ConfigurationError: where the place cannot hold a store.
         """
 
-    def exists(self) -> bool:
+    def is_set_up(self) -> bool:
         """Return whether there is anything here yet: a set-up, or a party."""
 
     def settings(self) -> Settings:

@@ -87,7 +87,7 @@ class FileStore:
                 self.disk.replace(self.layout.config, data)
             return False
 
-    def exists(self) -> bool:
+    def is_set_up(self) -> bool:
         """Return whether there is anything here yet: a set-up, or a party."""
         return any(map(os.path.lexists, (self.layout.config, self.layout.teams)))
 
