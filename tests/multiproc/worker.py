@@ -94,17 +94,18 @@ def speak(root: str, seed: int, address: str, count: int) -> None:
     [negotiation] = party.negotiations()
     for number in range(count):
         text = f"{seed}-{number}"
-        while not said(party, negotiation.id, text):
+        while not spoke(party, negotiation.id, text):
             continue
         tell(did="say", by=address, id=negotiation.id, text=text)
 
 
-def said(party: Party, negotiation_id: str, text: str) -> bool:
+def spoke(party: Party, negotiation_id: str, text: str) -> bool:
     """Say something; return whether it was said, or the other party spoke all the time."""
     try:
         party.say(negotiation_id, text)
     except Conflict as conflict:
-        assert conflict.code == "busy", conflict
+        if conflict.code != "busy":
+            raise
         return False
     return True
 
