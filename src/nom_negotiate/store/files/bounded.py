@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final
+from typing import BinaryIO, Final
 
 from nom_negotiate.codec import MAX_RECORD_BYTES
 from nom_negotiate.errors import RecordError
@@ -45,6 +45,18 @@ def open_regular(path: str, dir_fd: int | None = None) -> int | RecordError:
     os.close(fd)
     kind = "a directory" if stat.S_ISDIR(mode) else "something else"
     return RecordError("malformed_record", f"expected a regular file, found {kind}")
+
+
+def open_log(path: str) -> BinaryIO:
+    """Open a log or a journal of our own, which has no bound, for reading.
+
+    Raises:
+        OSError: ENOENT where there is none, EINVAL where it is no regular file.
+    """
+    fd = open_regular(path)
+    if isinstance(fd, RecordError):
+        raise OSError(errno.EINVAL, fd.message, path)
+    return os.fdopen(fd, "rb")
 
 
 def read_open(fd: int) -> bytes | RecordError:

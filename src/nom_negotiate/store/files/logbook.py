@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from nom_negotiate.errors import Conflict
+from nom_negotiate.store.files import bounded, locking
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import Layout
@@ -77,28 +78,17 @@ class Logbook:
         Raises:
             Conflict: `busy`, where one is running.
         """
-        # Imported here: whoever only plans or verifies does without it.
-        import filelock
-
-        lock = filelock.FileLock(self._lock, timeout=0)
-        with reported("take the lock of the migration"):
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                # An OSError, too: it must not be taken for trouble of the disk.
-                raise Conflict(
-                    "busy", f"another migration of {self._layout.root} is running"
-                ) from None
-        try:
+        with ExitStack() as held:
+            with reported("take the lock of the migration"):
+                if not held.enter_context(locking.exclusive(self._lock, 0)):
+                    raise Conflict("busy", f"another migration of {self._layout.root} is running")
             yield
-        finally:
-            lock.release()
 
     def read(self) -> bytes:
         """Return the journal; empty where there is none."""
         with reported("read the journal of the migration"):
             try:
-                with open(self._journal, "rb") as file:
+                with bounded.open_log(self._journal) as file:
                     return file.read()
             except (FileNotFoundError, NotADirectoryError):
                 return b""

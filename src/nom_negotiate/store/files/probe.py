@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from nom_negotiate.errors import ConfigurationError
+from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import store_error
 
@@ -44,9 +45,8 @@ def _try_out(disk: Disk, room: str) -> None:
         raise _unsupported(room, "create a file only where there is none", "it replaced one")
     if os.readlink(f"{room}/c") != "a":
         raise _unsupported(room, "hold relative symbolic links", "it changed the link")
-    with open(f"{room}/c", "rb") as file:
-        if file.read() != b"2":
-            raise _unsupported(room, "replace a file by a rename", "the old content is still read")
+    if bounded.read_record(f"{room}/a") != b"2":
+        raise _unsupported(room, "replace a file by a rename", "the old content is still read")
 
 
 def _unsupported(room: str, ability: str, why: str) -> ConfigurationError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nom_negotiate import codec
@@ -24,7 +24,7 @@ from nom_negotiate.errors import (
     StoreError,
 )
 from nom_negotiate.store.files import archive as archives
-from nom_negotiate.store.files import bounded, mending, namespace, probe, settlement
+from nom_negotiate.store.files import bounded, locking, mending, namespace, probe, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import (
@@ -171,26 +171,18 @@ class FileStore:
     @contextmanager
     def writer(self, party: Address) -> Iterator[FileWriter]:
         """Take the party's own lock and return its pen."""
-        # Imported here: readers and the poller's idle pass do without it.
-        import filelock
-
         if not self.known(party):
             # Taking the lock would make the directory of somebody who was never admitted.
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
-        lock = filelock.FileLock(self.layout.lock(party), timeout=LOCK_TIMEOUT_S)
-        with reported(f"take the lock of {party}"):
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                # An OSError, too: it must not be taken for trouble of the disk.
-                raise Conflict(
-                    "busy",
-                    f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds",
-                ) from None
-        try:
+        with ExitStack() as held:
+            with reported(f"take the lock of {party}"):
+                lock = locking.exclusive(self.layout.lock(party), LOCK_TIMEOUT_S)
+                if not held.enter_context(lock):
+                    raise Conflict(
+                        "busy",
+                        f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds",
+                    )
             yield FileWriter(party, self.disk, self.layout)
-        finally:
-            lock.release()
 
     # Negotiations
 
@@ -333,19 +325,12 @@ class FileStore:
     @contextmanager
     def polling(self) -> Iterator[bool]:
         """Take the poller's lock; the value says whether it was free. Never waits."""
-        import filelock
-
-        lock = filelock.FileLock(self.layout.poller_lock, timeout=0)
-        with reported("take the poller's lock"):
-            if not os.path.isdir(self.layout.poller):
-                self.initialise(self.settings())
-            with suppress(filelock.Timeout):
-                lock.acquire()
-        try:
-            yield lock.is_locked
-        finally:
-            if lock.is_locked:
-                lock.release()
+        with ExitStack() as held:
+            with reported("take the poller's lock"):
+                if not os.path.isdir(self.layout.poller):
+                    self.initialise(self.settings())
+                free = held.enter_context(locking.exclusive(self.layout.poller_lock, 0))
+            yield free
 
     def log_pass(self, line: bytes) -> None:
         """Append one line to the stats log. Not durable."""
@@ -356,7 +341,7 @@ class FileStore:
         """Yield the lines of the stats log, oldest first."""
         with reported("read the stats log"):
             try:
-                file = open(self.layout.stats_log, "rb")  # noqa: SIM115
+                file = bounded.open_log(self.layout.stats_log)
             except FileNotFoundError:
                 return
             with file:
