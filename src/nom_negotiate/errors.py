@@ -52,6 +52,7 @@ CODES: Final[dict[str, Code]] = {
     "already_accepted": Code(409, "the deal stands; look at the negotiation again"),
     "moved": Code(409, "look at the negotiation again, then decide"),
     "busy": Code(503, "try again in a moment"),
+    "no_spare_namespace": Code(503, "try again after the next poll, which lays out new ones"),
     # not there
     "unknown_negotiation": Code(404, "list what there is with `nom ls`"),
     "ambiguous_negotiation": Code(409, "say which with --as ADDRESS"),
@@ -67,6 +68,7 @@ CODES: Final[dict[str, Code]] = {
     "read_only": Code(503, "mount the data root writable, or name another one"),
     "denied": Code(503, "give this user write permission on the data root"),
     "too_many_files": Code(503, "raise the limit of open files (ulimit -n), then repeat"),
+    "wrong_user": Code(403, "act as that Unix user, for example with `sudo -u NAME nom ...`"),
     "store_failed": Code(503, "look at the disk and the mount of the data root"),
     # configuration
     "unusable_root": Code(500, "name a directory with --data or NOM_DATA"),
@@ -74,7 +76,13 @@ CODES: Final[dict[str, Code]] = {
         500, "use a local POSIX file system, such as ext4, xfs or apfs"
     ),
     "malformed_settings": Code(500, "correct config.json of the data root, or run `nom init` anew"),
+    "not_isolated": Code(500, "isolate it first with `nom init --isolation unix`"),
+    "isolated_root": Code(500, "migrate into another root, and isolate that afterwards"),
+    "needs_root": Code(500, "run it as root, for example with sudo"),
     "broken_extension": Code(500, "repair or uninstall the package that offers it"),
+    # an examination that found something
+    "mended": Code(409, "see the list of what was mended"),
+    "needs_a_person": Code(409, "see the remedies; `nom doctor --repair` mends what it can"),
     # a verification that found differences
     "differences_found": Code(409, "see the list of differences; run `nom migrate run` again"),
 }
@@ -100,6 +108,14 @@ class NomError(Exception):
         self.message = message
         self.hint = row.hint if hint is None else hint
         self.http_status = row.http_status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An error crosses to another process as what it is: pools of workers raise it again.
+        return _again, (type(self), self.code, self.message, self.hint)
+
+
+def _again(family: type[NomError], code: str, message: str, hint: str) -> NomError:
+    return family(code, message, hint=hint)
 
 
 class InputError(NomError):
@@ -150,6 +166,18 @@ class Difference(NomError):
     exit_status = 9
 
 
+class Mended(NomError):
+    """Report that something was wrong, and has been put right."""
+
+    exit_status = 10
+
+
+class Unhealthy(NomError):
+    """Report that something is wrong which only a person can put right."""
+
+    exit_status = 11
+
+
 FAMILIES: Final[tuple[type[NomError], ...]] = (
     InputError,
     RuleViolation,
@@ -159,4 +187,6 @@ FAMILIES: Final[tuple[type[NomError], ...]] = (
     StoreError,
     ConfigurationError,
     Difference,
+    Mended,
+    Unhealthy,
 )

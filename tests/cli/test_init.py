@@ -22,6 +22,7 @@ def test_a_new_root_has_the_defaults(nom: Nom) -> None:
         "data": str(nom.root),
         "new": True,
         "closed": False,
+        "isolation": "shared",
         "chemicals": ["C", "N", "D", "Q"],
         "limits": {"idle_s": 86400, "life_s": 172800, "max_rounds": None},
         "parties": [],

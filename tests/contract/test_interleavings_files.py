@@ -103,12 +103,12 @@ def looks_are_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every look a step, also the one by which a guard is checked."""
     look = namespace.read_snapshot
 
-    def stepped(layout: Any, place: Any) -> Any:
+    def stepped(*asked: Any) -> Any:
         thread = current()
         if thread is None:
-            return look(layout, place)
+            return look(*asked)
         thread.gate("look")
-        found = look(layout, place)
+        found = look(*asked)
         thread.saw(found)
         return found
 

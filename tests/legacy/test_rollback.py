@@ -217,8 +217,8 @@ def test_a_poller_that_comes_by_leaves_nothing_behind(carried: Migration) -> Non
     class Polled(Disk):
         """Lets a poller make a pass at each step."""
 
-        def _unlink(self, path: str) -> None:
-            super()._unlink(path)
+        def _unlink(self, path: str, directory: int | None = None) -> None:
+            super()._unlink(path, directory)
             if "/teams/" in path:
                 assert desk_of(carried).poll().problems == []
 

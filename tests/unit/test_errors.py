@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 from pathlib import Path
 
 import pytest
 
 import nom_negotiate
-from nom_negotiate.errors import CODES, FAMILIES, InputError, NomError
+from nom_negotiate.errors import CODES, FAMILIES, InputError, NomError, RuleViolation
 
 PACKAGE = Path(nom_negotiate.__file__).parent
 
@@ -41,6 +42,17 @@ def test_an_error_carries_all_that_a_caller_needs() -> None:
     assert error.hint == CODES["invalid_number"].hint
     assert InputError("invalid_number", "no", hint="do this").hint == "do this"
     assert InputError("invalid_number", "no", hint="").hint == ""
+
+
+def test_an_error_crosses_to_another_process_as_what_it_is() -> None:
+    error = pickle.loads(pickle.dumps(RuleViolation("own_offer", "not yours", hint="wait")))
+    assert type(error) is RuleViolation
+    assert (error.code, error.message, error.hint, str(error)) == (
+        "own_offer",
+        "not yours",
+        "wait",
+        "not yours",
+    )
 
 
 def test_a_code_that_is_not_in_the_table_is_no_code() -> None:

@@ -9,11 +9,12 @@ import click
 import msgspec
 
 from nom_negotiate.cli import arguments, values
+from nom_negotiate.cli import isolation as unix
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Output, line, visible
 from nom_negotiate.cli.wording import span
 from nom_negotiate.core.identity import Address, parse_address
-from nom_negotiate.core.party import Settings
+from nom_negotiate.core.party import Isolation, Settings
 from nom_negotiate.desk import Desk
 from nom_negotiate.errors import ConfigurationError, InputError
 
@@ -24,6 +25,8 @@ Examples:
   nom init
   nom init --closed --party alice@stonybrook.edu --party bob@stonybrook.edu
   nom init --data /srv/market --chemical C --chemical N --idle 12h --life 2d
+  nom init --isolation unix --poller-user nom --group market    (as root)
+  nom init --party alice@stonybrook.edu --user alice            (as root)
 """,
 )
 @click.option("--closed/--open", default=None, help="Refuse newcomers, or admit them.")
@@ -33,6 +36,14 @@ Examples:
 @arguments.idle
 @arguments.life
 @click.option("--max-rounds", metavar="N", help="Cap on the offers of both sides, or none.")
+@click.option(
+    "--isolation",
+    type=click.Choice([choice.value for choice in Isolation]),
+    help="One Unix user for all (shared), or one for each party and the poller (unix).",
+)
+@click.option("--poller-user", metavar="USER", help="With unix: who polls.")
+@click.option("--group", metavar="GROUP", help="With unix: the group of all of them.")
+@click.option("--user", metavar="USER", help="With unix: the user of the one party that is added.")
 @common
 @click.pass_obj
 def init(
@@ -44,6 +55,10 @@ def init(
     idle: str | None,
     life: str | None,
     max_rounds: str | None,
+    isolation: str | None,
+    poller_user: str | None,
+    group: str | None,
+    user: str | None,
 ) -> None:
     """Set up a data root, or change it.
 
@@ -52,10 +67,17 @@ def init(
     """
     if name is not None and len(parties) != 1:
         raise click.UsageError("--name needs exactly one --party")
+    if user is not None and len(parties) != 1:
+        raise click.UsageError("--user needs exactly one --party")
     # All of it is checked before any of it is written.
     addresses = [parse_address(party) for party in parties]
+    users = unix.named(isolation, poller_user, group, user)
     desk = app.open_desk()
-    settings = _changed(_current(desk, app.out), closed, chemicals, idle, life, max_rounds)
+    before = _current(desk, app.out)
+    settings = _changed(before, closed, chemicals, idle, life, max_rounds)
+    if isolation is not None:
+        settings = _isolated(settings, isolation, closed)
+    unix.check(desk, before, settings, users, len(addresses))
     new = desk.initialise(settings)
     added = []
     for address in addresses:
@@ -63,6 +85,8 @@ def init(
             added.append(address)
         elif name is not None:
             app.out.notice(f"{address} was here already, and keeps its display name")
+    if settings.isolation is Isolation.UNIX:
+        unix.give(desk, users, addresses[0] if addresses else None)
     _say(app, desk, settings, new, added)
 
 
@@ -100,6 +124,16 @@ def _changed(
     )
 
 
+def _isolated(settings: Settings, isolation: str, closed: bool | None) -> Settings:
+    wanted = Isolation(isolation)
+    if wanted is Isolation.UNIX and closed is None:
+        # Only root can make the directory of a newcomer: there is no other choice.
+        closed = True
+    return msgspec.structs.replace(
+        settings, isolation=wanted, closed=settings.closed if closed is None else closed
+    )
+
+
 def _cap(text: str) -> int | None:
     if text == "none":
         return None
@@ -122,6 +156,7 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
                 "data": root,
                 "new": new,
                 "closed": settings.closed,
+                "isolation": settings.isolation,
                 "chemicals": settings.chemicals,
                 "limits": {
                     "idle_s": limits.idle_s,
@@ -141,4 +176,6 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
         "rounds": "no cap" if limits.max_rounds is None else f"at most {limits.max_rounds}",
         "parties": ", ".join(map(visible, parties)) or "none yet",
     }
+    if settings.isolation is Isolation.UNIX:
+        told["isolation"] = unix.told(desk)
     app.out.lines(line(f"{key:<11}{value}") for key, value in told.items())

@@ -69,6 +69,13 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Isolation(enum.StrEnum):
+    """Whom the files of a data root tell apart."""
+
+    SHARED = "shared"
+    UNIX = "unix"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a data root is set up: the content of `config.json`.
 
@@ -78,6 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         closed: refuse addresses that have no directory yet.
         chemicals: what may be traded; each has 1 to 16 letters and digits.
         limits: how long a negotiation lasts that says nothing itself.
+        isolation: `shared` where one Unix user acts for everybody, `unix` where each party and
+            the poller have users of their own. The latter is closed: only root adds a party.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -85,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
     chemicals: tuple[Chemical, ...] = ("C", "N", "D", "Q")
     limits: Limits = Limits()
+    isolation: Isolation = Isolation.SHARED
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,6 +111,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     "invalid_time",
                     f"{name} must be from 1 to {MAX_DURATION_S} seconds (a year), found {seconds}",
                 )
+        if self.isolation is Isolation.UNIX and not self.closed:
+            raise InputError(
+                "invalid_setting",
+                "isolation by Unix users needs a closed data root: only root can make the"
+                " directory of a newcomer",
+            )
         rounds = self.limits.max_rounds
         if rounds is not None and not 0 < rounds <= MAX_ROUND:
             raise InputError(

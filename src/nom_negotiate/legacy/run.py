@@ -19,7 +19,8 @@ from hashlib import sha256
 
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.outcome import next_name
-from nom_negotiate.errors import Conflict
+from nom_negotiate.core.party import Isolation
+from nom_negotiate.errors import ConfigurationError, Conflict
 from nom_negotiate.legacy import journal
 from nom_negotiate.legacy.books import TRANSACTIONS
 from nom_negotiate.legacy.journal import (
@@ -89,12 +90,18 @@ def run(store: FileStore, old: OldData, now: int, progress: Progress = silent) -
     Raises:
         Conflict: `busy`, where another migration of this root is running; `moved`, where
             somebody took a name at the same moment. Repeat it.
+        ConfigurationError: `isolated_root`.
         StoreError: where the disk did not do its work. What was added stays; repeat it.
     """
     target = Target(store)
     plan = plan_for(target, old, now)
     if not plan.todo and not plan.resumes:
         return Done(plan, {})
+    if target.settings.isolation is Isolation.UNIX:
+        # What this user writes would be nobody's word there.
+        raise ConfigurationError(
+            "isolated_root", f"{store.layout.root} is isolated: each party writes its own files"
+        )
     installation = target.installation
     logbook = installation.logbook
     made = logbook.prepare()

@@ -9,19 +9,22 @@ Rules of the room:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from nom_negotiate import codec
+from nom_negotiate.core import evidence
 from nom_negotiate.core.identity import Address, directory_name, short_name, state_file_name
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.state import PartyState
+from nom_negotiate.core.terms import plain
 from nom_negotiate.errors import RecordError
 
 OUTCOME_NAME: Final = "outcome.json"
 STATE_SUFFIX: Final = "_state.json"
+SET_ASIDE: Final = "the next poll sets it aside"
 
 File = bytes | RecordError
 """What a store found under a name: its bytes, or why it did not read them."""
@@ -35,6 +38,7 @@ def assemble(
     where: str,
     linked: Callable[[Address], bool],
     archived: bool,
+    owned: Callable[[str, Address | None], bool] = lambda name, party: True,
 ) -> Snapshot:
     """Return the snapshot that these files of the same moment make.
 
@@ -45,8 +49,10 @@ def assemble(
         where: path of the namespace relative to the data root, for problems.
         linked: whether that party's directory has a link to this namespace.
         archived: whether it lies in the archive.
+        owned: whether the file of that name was written by that party, or by the poller where
+            it is None; a store that cannot tell says yes.
     """
-    return _Assembly(namespace_id, initiator, where, linked).snapshot(files, archived)
+    return _Assembly(namespace_id, initiator, where, linked, owned).snapshot(files, archived)
 
 
 class _File(NamedTuple):
@@ -68,12 +74,18 @@ Parsed = Mapping[str, _File]
 
 class _Assembly:
     def __init__(
-        self, namespace_id: str, initiator: Address, where: str, linked: Callable[[Address], bool]
+        self,
+        namespace_id: str,
+        initiator: Address,
+        where: str,
+        linked: Callable[[Address], bool],
+        owned: Callable[[str, Address | None], bool],
     ) -> None:
         self.id = namespace_id
         self.initiator = initiator
         self.where = where
         self.linked = linked
+        self.owned = owned
         self.problems: list[Problem] = []
         self.decidable = True
 
@@ -88,6 +100,9 @@ class _Assembly:
         self.broken(unreadable, responder)
         if own is not None and theirs is not None:
             self.contradictions(states[own].state, states[theirs].state)
+        self.doubts(states, counted)
+        if outcome is not None and not archived:
+            outcome = self.borne_out(outcome, states)
         found = {states[name].state.user: states[name] for name in counted}
         return Snapshot(
             id=self.id,
@@ -99,6 +114,7 @@ class _Assembly:
             problems=tuple(self.problems),
             decidable=self.decidable,
             archived=archived,
+            paths={states[name].state.user: f"{self.where}/{name}" for name in counted},
         )
 
     def problem(self, name: str | None, reason: str, *, blocks: bool = False) -> None:
@@ -108,6 +124,9 @@ class _Assembly:
 
     def outcome(self, file: File | None) -> Outcome | None:
         if file is None:
+            return None
+        if not self.owned(OUTCOME_NAME, None):
+            self.problem(OUTCOME_NAME, f"is not the poller's; {SET_ASIDE}")
             return None
         try:
             if isinstance(file, RecordError):
@@ -119,11 +138,33 @@ class _Assembly:
         if (outcome.negotiation_id, outcome.initiator) != (self.id, self.initiator):
             self.problem(
                 OUTCOME_NAME,
-                f"is the outcome of {outcome.negotiation_id} of {outcome.initiator}; move it away",
+                f"is the outcome of {outcome.negotiation_id[:80]!a} of {outcome.initiator};"
+                " move it away",
                 blocks=True,
             )
             return None
         return outcome
+
+    def borne_out(self, outcome: Outcome, states: Parsed) -> Outcome | None:
+        """Return the outcome, unless it settles what neither of its parties has ever said."""
+        deal = outcome.deal
+        names = {
+            party: name
+            for party in ((deal.buyer, deal.seller) if deal else ())
+            if (name := self.named(states, party)) is not None
+        }
+        said = {party: states[name].state for party, name in names.items()}
+        digests = {party: sha256(states[name].data).hexdigest() for party, name in names.items()}
+        if deal is None or evidence.borne_out(outcome, said, digests):
+            return outcome
+        self.problem(
+            OUTCOME_NAME,
+            f"settles {plain(deal.quantity)} at {plain(deal.price)} between {deal.buyer} and"
+            f" {deal.seller}, and the file of neither says or has said so; move it away, unless"
+            " both know of it",
+            blocks=True,
+        )
+        return None
 
     def parsed(self, files: Mapping[str, File]) -> tuple[Parsed, dict[str, RecordError]]:
         states: dict[str, _File] = {}
@@ -135,7 +176,11 @@ class _Assembly:
             try:
                 if isinstance(file, RecordError):
                     raise file
-                states[name] = _File(codec.decode_state(file, self.id), file)
+                state = codec.decode_state(file, self.id)
+                if self.owned(name, state.user):
+                    states[name] = _File(state, file)
+                else:
+                    self.problem(name, f"was not written by {state.user}; {SET_ASIDE}")
             except RecordError as error:
                 unreadable[name] = error
         return states, unreadable
@@ -194,33 +239,56 @@ class _Assembly:
             parties = None
         else:
             parties = {
-                state_file_name(self.initiator, responder),
-                state_file_name(responder, self.initiator),
+                state_file_name(self.initiator, responder): self.initiator,
+                state_file_name(responder, self.initiator): responder,
             }
         for name, error in unreadable.items():
+            author = None if parties is None else parties.get(name)
+            if author is not None and not self.owned(name, author):
+                self.problem(name, f"was not written by {author}; {SET_ASIDE}")
+                continue
             self.problem(
                 name,
                 f"{error.message}; {error.hint}",
-                blocks=parties is None or name in parties,
+                blocks=parties is None or author is not None,
             )
 
     def contradictions(self, own: PartyState, theirs: PartyState) -> None:
         name = state_file_name(theirs.user, own.user)
         if theirs.counterparty not in (None, own.user):
             self.problem(
-                name, f"is addressed to {theirs.counterparty}, not to {own.user}", blocks=True
+                name,
+                f"is addressed to {theirs.counterparty}, not to {own.user}; {evidence.REWRITE}",
+                blocks=True,
             )
         if theirs.chemical != own.chemical:
             self.problem(
                 name,
-                f"is over {theirs.chemical[:24]!a}, the initiator's over {own.chemical[:24]!a}",
+                f"is over {theirs.chemical}, the initiator's over {own.chemical};"
+                f" {evidence.REWRITE}",
                 blocks=True,
             )
         if own.role is not None and own.role == theirs.role:
-            self.problem(name, f"both parties say that they are the {own.role}", blocks=True)
+            self.problem(
+                name,
+                f"both parties say that they are the {own.role}; {evidence.REWRITE}",
+                blocks=True,
+            )
         if own.role is None and theirs.role is None:
             # Nothing in it is wrong: they can agree on nothing, and it may expire.
-            self.problem(name, "neither party says who buys and who sells")
+            reason = f"neither party says who buys and who sells; {evidence.REWRITE}"
+            self.problem(name, reason)
+
+    def doubts(self, states: Parsed, counted: Sequence[str]) -> None:
+        for name in counted:
+            state = states[name].state
+            if reason := evidence.miscounted(state):
+                # The terms are what they are, whatever their number.
+                self.problem(name, reason)
+            for other in (states[each].state for each in counted if each != name):
+                for doubt in (evidence.dated_back, evidence.gone_back):
+                    if reason := doubt(state, other):
+                        self.problem(name, reason, blocks=True)
 
 
 def _names(user: Address) -> tuple[str, str]:

@@ -29,6 +29,7 @@ import copy
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -36,6 +37,7 @@ from typing import Final
 TEMPORARY: Final = ".tmp-"
 GUARDED: Final = f"{TEMPORARY}guarded-"
 FILE_MODE: Final = 0o644
+DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Overtaken(Exception):
@@ -47,8 +49,12 @@ class Disk:
 
     Args:
         durable: fsync files and directories.
+
+    Attributes:
+        file_mode: what every new file gets, whatever the umask; None to leave it to the umask.
     """
 
+    file_mode: int | None = None
     # What a batch has of its own: see `batch`.
     _mark: str = ""
     _later: set[str] | None = None
@@ -96,7 +102,12 @@ class Disk:
             if holds is not None and isinstance(error, FileNotFoundError):
                 raise Overtaken from None
             raise
-        self._sync_directory(os.path.dirname(path))
+        if holds is None:
+            self._sync_directory(os.path.dirname(path))
+        else:
+            # It may have been concluded and archived since. That is no failure of this change:
+            # an outcome that follows from it was synced in this directory after it.
+            self.confirm(os.path.dirname(path))
 
     def create(self, path: str, data: bytes, holds: Callable[[], bool] | None = None) -> bool:
         """Create `path` with the content `data`; return False where it exists already.
@@ -141,6 +152,21 @@ class Disk:
             self._sync_directory(directory)
         except FileNotFoundError:
             return
+
+    def sync_directory(self, path: str) -> bool:
+        """Make durable what was placed in a directory; return False where that is not offered."""
+        fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            # EINVAL: this file system does not sync directories, its renames are durable
+            # in order (macOS network mounts, some FUSE systems).
+            if error.errno != errno.EINVAL:
+                raise
+            return False
+        finally:
+            os.close(fd)
+        return True
 
     def append(self, path: str, data: bytes) -> None:
         """Append `data` in one write. Not durable: for logs."""
@@ -191,6 +217,17 @@ class Disk:
         self._sync_directory(os.path.dirname(path))
         return new
 
+    def replace_link(self, text: str, path: str) -> None:
+        """Let the symbolic link `path` say `text`; a reader finds the old one or the new one."""
+        temporary = self._temporary(os.path.dirname(path))
+        self._symlink(text, temporary)
+        try:
+            self._rename(temporary, path)
+        except BaseException:
+            self._discard(temporary)
+            raise
+        self._sync_directory(os.path.dirname(path))
+
     def move(self, source: str, target: str) -> None:
         """Rename within one file system, durable in both directories."""
         if self._later is not None and source in self._later:
@@ -201,6 +238,30 @@ class Disk:
         self._sync_directory(os.path.dirname(target))
         if os.path.dirname(source) != os.path.dirname(target):
             self._sync_directory(os.path.dirname(source))
+
+    def hide(self, path: str) -> str:
+        """Move a file or a directory to a temporary name beside it, and return that.
+
+        Raises:
+            FileNotFoundError: where it is gone already.
+        """
+        hidden = self._temporary(os.path.dirname(path))
+        self.move(path, hidden)
+        return hidden
+
+    def put_back(self, hidden: str, path: str) -> bool:
+        """Give a hidden file its name back; return False where the name is taken by now.
+
+        It is not hidden any more afterwards.
+        """
+        try:
+            self._link(hidden, path)
+            free = True
+        except FileExistsError:
+            free = False
+        self._sync_directory(os.path.dirname(path))
+        self._discard(hidden)
+        return free
 
     def remove(self, path: str) -> None:
         """Unlink a file or a link; one that is gone already is fine."""
@@ -218,17 +279,43 @@ class Disk:
             return
         self._sync_directory(os.path.dirname(path))
 
+    def set_mode(self, path: str, mode: int) -> None:
+        """Change the mode of a directory. A power cut may undo it."""
+        self._chmod(path, mode)
+
+    def give(self, path: str, uid: int, gid: int, mode: int) -> None:
+        """Change owner, group and mode of a file or a directory that is no link."""
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            self._chown(fd, uid, gid)
+            # After the owner: a change of owner clears setgid.
+            self._chmod(fd, mode)
+            self._sync(fd)
+        finally:
+            os.close(fd)
+
     def remove_tree(self, path: str) -> None:
-        """Remove a directory with the files in it, not descending into links."""
-        with os.scandir(path) as entries:
-            found = list(entries)
-        for entry in found:
-            if entry.is_dir(follow_symlinks=False):
-                self.remove_tree(entry.path)
-            else:
-                self._unlink(entry.path)
+        """Remove a directory with all that is in it, not descending into links.
+
+        It goes by open directories: whoever exchanges one for a link meanwhile does not make
+        this reach what the link leads to.
+        """
+        self._empty(path)
         self._rmdir(path)
         self._sync_directory(os.path.dirname(path))
+
+    def _empty(self, path: str, parent: int | None = None) -> None:
+        directory = os.open(path, DIRECTORY, dir_fd=parent)
+        try:
+            for name in os.listdir(directory):
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    self._empty(name, directory)
+                    self._rmdir(name, directory)
+                else:
+                    self._unlink(name, directory)
+        finally:
+            os.close(directory)
 
     # What they are made of
 
@@ -252,6 +339,8 @@ class Disk:
         fd = self._open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             try:
+                if self.file_mode is not None:
+                    self._chmod(fd, self.file_mode)
                 self._write(fd, data)
                 self._sync(fd)
             finally:
@@ -269,6 +358,10 @@ class Disk:
             self._unlink(temporary)
         except FileNotFoundError:
             # Renamed away, so that it is in its place; or overtaken.
+            return
+        except PermissionError:
+            # EPERM: in a sticky directory another's temporary file is not ours to remove.
+            # EACCES: it was frozen meanwhile; whoever froze it clears it.
             return
 
     def _open(self, path: str, flags: int) -> int:
@@ -291,18 +384,8 @@ class Disk:
             self._sync_now(path)
 
     def _sync_now(self, path: str) -> None:
-        if not self.durable:
-            return
-        fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            # EINVAL: this file system does not sync directories, its renames are durable
-            # in order (macOS network mounts, some FUSE systems).
-            if error.errno != errno.EINVAL:
-                raise
-        finally:
-            os.close(fd)
+        if self.durable:
+            self.sync_directory(path)
 
     def _rename(self, source: str, target: str) -> None:
         os.rename(source, target)
@@ -313,11 +396,17 @@ class Disk:
     def _symlink(self, text: str, path: str) -> None:
         os.symlink(text, path)
 
-    def _unlink(self, path: str) -> None:
-        os.unlink(path)
+    def _unlink(self, path: str, directory: int | None = None) -> None:
+        os.unlink(path, dir_fd=directory)
 
     def _mkdir(self, path: str, mode: int) -> None:
         os.mkdir(path, mode)
 
-    def _rmdir(self, path: str) -> None:
-        os.rmdir(path)
+    def _rmdir(self, path: str, directory: int | None = None) -> None:
+        os.rmdir(path, dir_fd=directory)
+
+    def _chmod(self, path: str | int, mode: int) -> None:
+        os.chmod(path, mode)
+
+    def _chown(self, fd: int, uid: int, gid: int) -> None:
+        os.chown(fd, uid, gid)

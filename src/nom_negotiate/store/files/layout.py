@@ -16,8 +16,11 @@ from nom_negotiate.store.port import Namespace
 PARTY_ROOMS: Final = ("transactions", "negotiations", "negotiations_archive", "listings")
 PRIVATE: Final = "private"
 PROFILE: Final = "init.json"
+SPARE: Final = "spare"
 ACTIVE: Final = "negotiations"
 ARCHIVE: Final = "negotiations_archive"
+PACKS: Final = "packs"
+PACK_SUFFIX: Final = ".jsonl.gz"
 
 
 class Layout:
@@ -29,7 +32,9 @@ class Layout:
         self.config = f"{root}/config.json"
         self.poller = f"{root}/poller"
         self.poller_lock = f"{root}/poller/lock"
+        self.aside = f"{root}/poller/aside"
         self.stats_log = f"{root}/poller/stats.jsonl"
+        self.swept = f"{root}/poller/swept"
 
     def party(self, party: Address) -> str:
         """Return the party's directory."""
@@ -46,6 +51,10 @@ class Layout:
     def lock(self, party: Address) -> str:
         """Return the lock file that the party's own writers share."""
         return f"{self.party(party)}/.lock"
+
+    def pack(self, party: Address, month: str) -> str:
+        """Return the party's pack of a month, in a room that is made with its first pack."""
+        return f"{self.room(party, PACKS)}/{month}{PACK_SUFFIX}"
 
     def entry(self, party: Address, negotiation_id: str, *, archived: bool) -> str:
         """Return where the party finds a negotiation: a real directory or a link."""

@@ -22,6 +22,7 @@ from nom_negotiate.core.negotiation import Problem
 from nom_negotiate.errors import InputError
 from nom_negotiate.store.files import archive, namespace
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
+from nom_negotiate.store.files.isolation import SHARED, Owners, UnixOwners
 from nom_negotiate.store.files.layout import ACTIVE, PARTY_ROOMS, PRIVATE, Layout
 from nom_negotiate.store.port import Namespace
 
@@ -50,9 +51,14 @@ def _make_room(disk: Disk, path: str, mode: int) -> None:
         disk.make_directory(path, mode)
 
 
-def mend(disk: Disk, layout: Layout, party: Address) -> Iterator[Problem]:
+def mend(
+    disk: Disk, layout: Layout, party: Address, owners: Owners = SHARED
+) -> Iterator[Problem]:
     """Finish or remove what was left half done at one party; yield what is odd."""
-    complete(disk, layout, party)
+    if isinstance(owners, UnixOwners):
+        yield from owners.prepare(disk, party)
+    else:
+        complete(disk, layout, party)
     for path in (layout.party(party), *(layout.room(party, room) for room in PARTY_ROOMS)):
         sweep(disk, path)
     with os.scandir(layout.room(party, ACTIVE)) as found:
@@ -86,6 +92,9 @@ def _mend_link(
     disk: Disk, layout: Layout, party: Address, entry: os.DirEntry[str]
 ) -> Iterator[Problem]:
     target = namespace.linked_to(layout, entry.path)
+    if target is None and not os.path.lexists(entry.path):
+        # Archived by another pass since it was listed, or its start was given up.
+        return
     if target is None or target.id != entry.name or target.initiator == party:
         yield Problem(
             path=layout.relative(entry.path),

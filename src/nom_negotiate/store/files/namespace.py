@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -30,7 +31,9 @@ from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, RecordError
 from nom_negotiate.store import reading
 from nom_negotiate.store.files import bounded
+from nom_negotiate.store.files.aside import set_aside
 from nom_negotiate.store.files.atomic import Disk, Overtaken
+from nom_negotiate.store.files.isolation import SHARED, Owners
 from nom_negotiate.store.files.layout import Layout, shown
 from nom_negotiate.store.port import Namespace
 
@@ -44,13 +47,18 @@ TAKEN: Final = {errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
 """What renaming a directory meets where somebody else has the name: a link, a directory."""
 
 
+FROZEN_PAUSE_S: Final = 0.01
+"""What a party waits before it looks again at a namespace that the poller has frozen."""
+
+
 class _Seen(NamedTuple):
     fd: int
     identity: tuple[int, int, int, int]
+    owner: int
     file: reading.File
 
 
-def read_snapshot(layout: Layout, namespace: Namespace) -> Snapshot | None:
+def read_snapshot(layout: Layout, namespace: Namespace, owners: Owners = SHARED) -> Snapshot | None:
     """Return what the namespace held at one moment, None where it is gone."""
     path = layout.namespace(namespace)
     try:
@@ -59,30 +67,42 @@ def read_snapshot(layout: Layout, namespace: Namespace) -> Snapshot | None:
         return None
     where = layout.relative(path)
     try:
-        files = _stable(directory)
+        if not owners.is_decider(os.fstat(directory).st_uid):
+            reason = "expected a namespace that the poller has laid out, found somebody's directory"
+            return _unreadable(namespace, where, f"{reason}; move it away")
+        seen = _stable(directory)
     finally:
         os.close(directory)
-    if files is None:
+    if seen is None:
         reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
-        return Snapshot(
-            id=namespace.id,
-            initiator=namespace.initiator,
-            responder=None,
-            states={},
-            digests={},
-            problems=(Problem(path=where, reason=reason),),
-            decidable=False,
-            archived=namespace.archived,
-        )
+        return _unreadable(namespace, where, reason)
     snapshot = reading.assemble(
         namespace.id,
         namespace.initiator,
-        files,
+        {name: look.file for name, look in seen.items()},
         where=where,
         linked=lambda party: has_link(layout, namespace, party),
+        owned=lambda name, party: (
+            owners.is_decider(seen[name].owner)
+            if party is None
+            else owners.is_by(party, seen[name].owner)
+        ),
         archived=namespace.archived,
     )
-    return _crowded(snapshot, where) if len(files) > MAX_FILES else snapshot
+    return _crowded(snapshot, where) if len(seen) > MAX_FILES else snapshot
+
+
+def _unreadable(namespace: Namespace, where: str, reason: str) -> Snapshot:
+    return Snapshot(
+        id=namespace.id,
+        initiator=namespace.initiator,
+        responder=None,
+        states={},
+        digests={},
+        problems=(Problem(path=where, reason=reason),),
+        decidable=False,
+        archived=namespace.archived,
+    )
 
 
 def _crowded(snapshot: Snapshot, where: str) -> Snapshot:
@@ -95,7 +115,7 @@ def _crowded(snapshot: Snapshot, where: str) -> Snapshot:
     )
 
 
-def _stable(directory: int) -> dict[str, reading.File] | None:
+def _stable(directory: int) -> dict[str, _Seen] | None:
     for _ in range(MAX_LOOKS):
         seen: dict[str, _Seen] = {}
         try:
@@ -103,7 +123,7 @@ def _stable(directory: int) -> dict[str, reading.File] | None:
             if all(_look(directory, name, seen) for name in names) and (
                 _names(directory) == names and all(_same(directory, n, s) for n, s in seen.items())
             ):
-                return {shown(name): look.file for name, look in seen.items()}
+                return {shown(name): look for name, look in seen.items()}
         finally:
             for look in seen.values():
                 if look.fd >= 0:
@@ -129,11 +149,12 @@ def _look(directory: int, name: str, seen: dict[str, _Seen]) -> bool:
         fd = bounded.open_regular(name, dir_fd=directory)
         if isinstance(fd, RecordError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            seen[name] = _Seen(-1, _identity(status), fd)
+            seen[name] = _Seen(-1, _identity(status), status.st_uid, fd)
             return True
     except FileNotFoundError:
         return False
-    seen[name] = _Seen(fd, _identity(os.fstat(fd)), b"")
+    status = os.fstat(fd)
+    seen[name] = _Seen(fd, _identity(status), status.st_uid, b"")
     seen[name] = seen[name]._replace(file=bounded.read_open(fd))
     return True
 
@@ -174,6 +195,8 @@ def create(
     chemical: str,
     seconds: int,
     first_state: Callable[[str], PartyState],
+    owners: Owners = SHARED,
+    packed: Callable[[Address, str, int], bool] = lambda party, name, seconds: False,
 ) -> Namespace:
     """Create a namespace with the initiator's first state, and the responder's link to it.
 
@@ -187,19 +210,22 @@ def create(
         seconds += 1
         if _taken(layout, namespace.id, parties):
             continue
+        if any(packed(party, namespace.id, seconds - 1) for party in parties):
+            # The clock has gone back.
+            continue
         # Encoded first: a state that cannot be written must leave nothing behind.
         data = codec.encode(first_state(namespace.id))
+        hidden = owners.claim(disk, layout, initiator)
         link = layout.entry(responder, namespace.id, archived=False)
         if not disk.link_to(layout.link_text(namespace), link):
+            owners.release(disk, hidden)
             continue
-        path = layout.namespace(namespace)
-        hidden = disk.temporary_directory(os.path.dirname(path))
         try:
             disk.replace(f"{hidden}/{state_file_name(initiator, responder)}", data)
-            disk.move(hidden, path)
+            disk.move(hidden, layout.namespace(namespace))
         except BaseException as error:
             if os.path.isdir(hidden):
-                disk.remove_tree(hidden)
+                owners.release(disk, hidden)
                 disk.remove(link)
             if isinstance(error, OSError) and error.errno in TAKEN:
                 # The responder is starting one with this party, of the same name: both
@@ -224,17 +250,25 @@ def write(
     name: str,
     data: bytes,
     seen: Snapshot | None,
+    owners: Owners = SHARED,
 ) -> bool:
     """Replace one state file; return False where that is no longer what follows from `seen`."""
     directory = layout.namespace(namespace)
 
     def holds() -> bool:
-        return seen is None or _stands(read_snapshot(layout, namespace), seen.digests)
+        return seen is None or _stands(read_snapshot(layout, namespace, owners), seen.digests)
 
     try:
         disk.replace(f"{directory}/{name}", data, None if seen is None else holds)
     except (FileNotFoundError, Overtaken):
         # Somebody wrote since, or it was concluded and moved to the archive meanwhile.
+        return False
+    except PermissionError as error:
+        # EACCES: frozen, because the poller is deciding or has decided. EPERM: the name is
+        # taken by somebody else's file.
+        if not owners.isolated or error.errno != errno.EACCES:
+            raise
+        time.sleep(FROZEN_PAUSE_S)
         return False
     disk.overtake(directory)
     return True
@@ -244,13 +278,28 @@ def _stands(found: Snapshot | None, digests: Mapping[Address, str]) -> bool:
     return found is not None and found.outcome is None and found.digests == digests
 
 
-def conclude(disk: Disk, layout: Layout, namespace: Namespace, outcome: Outcome) -> Outcome:
+def conclude(
+    disk: Disk,
+    layout: Layout,
+    namespace: Namespace,
+    outcome: Outcome,
+    owners: Owners = SHARED,
+) -> Outcome:
     """Create the outcome unless there is one; return the one that stands."""
+    with owners.frozen(disk, layout.namespace(namespace)):
+        if owners.isolated:
+            clear_names(disk, layout, namespace, outcome.responder, owners)
+        return _conclude(disk, layout, namespace, outcome, owners)
+
+
+def _conclude(
+    disk: Disk, layout: Layout, namespace: Namespace, outcome: Outcome, owners: Owners
+) -> Outcome:
     path = f"{layout.namespace(namespace)}/{reading.OUTCOME_NAME}"
     basis = {party: basis.sha256 for party, basis in outcome.states.items()}
 
     def holds() -> bool:
-        return not basis or _stands(read_snapshot(layout, namespace), basis)
+        return not basis or _stands(read_snapshot(layout, namespace, owners), basis)
 
     try:
         if not os.path.lexists(path) and disk.create(path, codec.encode(outcome), holds):
@@ -269,3 +318,27 @@ def conclude(disk: Disk, layout: Layout, namespace: Namespace, outcome: Outcome)
     if os.path.isdir(layout.namespace(namespace)):
         raise Conflict("moved", f"a party wrote in {namespace.id} while it was being decided")
     raise FileNotFoundError(errno.ENOENT, "the namespace is gone", path)
+
+
+def clear_names(
+    disk: Disk, layout: Layout, namespace: Namespace, responder: Address | None, owners: Owners
+) -> list[Problem]:
+    """Set aside whatever has a party's name, or the outcome's, and is not of that owner."""
+    if responder is None:
+        return []
+    parties = {
+        state_file_name(namespace.initiator, responder): namespace.initiator,
+        state_file_name(responder, namespace.initiator): responder,
+    }
+    directory = layout.namespace(namespace)
+    problems = []
+    for name in owners.strangers(directory, parties, reading.OUTCOME_NAME):
+        reason = f"was not written by {parties.get(name, 'the poller')}"
+        moved = set_aside(disk, layout, f"{directory}/{name}", reason, time.time())
+        problems.append(
+            Problem(
+                path=layout.relative(f"{directory}/{name}"),
+                reason=f"{reason}; set aside as {layout.relative(moved)}",
+            )
+        )
+    return problems

@@ -15,7 +15,7 @@ from nom_negotiate.core.identity import (
 )
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
-from nom_negotiate.core.party import Listing, Profile, Settings
+from nom_negotiate.core.party import Isolation, Listing, Profile, Settings
 from nom_negotiate.errors import (
     ConfigurationError,
     Conflict,
@@ -25,8 +25,9 @@ from nom_negotiate.errors import (
 )
 from nom_negotiate.store.files import archive as archives
 from nom_negotiate.store.files import bounded, locking, mending, namespace, probe, settlement
-from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.atomic import FILE_MODE, Disk
 from nom_negotiate.store.files.errnos import reported
+from nom_negotiate.store.files.isolation import SHARED, Owners, UnixOwners, isolate
 from nom_negotiate.store.files.layout import (
     ACTIVE,
     ARCHIVE,
@@ -35,8 +36,9 @@ from nom_negotiate.store.files.layout import (
     PROFILE,
     Layout,
 )
+from nom_negotiate.store.files.packroom import PackRoom
 from nom_negotiate.store.files.writer import FileWriter
-from nom_negotiate.store.port import Filed, Namespace
+from nom_negotiate.store.port import PACK_AT_MOST, Filed, Namespace, Packing, PackSummary
 
 if TYPE_CHECKING:
     from nom_negotiate.store.files.tree import Entry
@@ -63,6 +65,8 @@ class FileStore:
     ) -> None:
         self.layout = Layout(os.path.abspath(os.fspath(root)))
         self.disk = Disk(durable=durable) if disk is None else disk
+        self._owners: Owners | None = None
+        self._packed = PackRoom(self.layout, lambda: self.owners)
 
     # Set-up
 
@@ -78,14 +82,15 @@ class FileStore:
             for path in reversed(missing):
                 self.disk.make_directory(path)
             probe.check_file_system(self.disk, self.layout.root)
+            # The settings first: whoever comes after a crash takes a root that has directories
+            # to be set up, and would go on with the defaults.
+            data = codec.encode(settings)
+            new = self.disk.create(self.layout.config, data)
+            if not new and bounded.read_record(self.layout.config) != data:
+                self.disk.replace(self.layout.config, data)
             for path in (self.layout.teams, self.layout.poller):
                 self.disk.make_directory(path)
-            data = codec.encode(settings)
-            if self.disk.create(self.layout.config, data):
-                return True
-            if bounded.read_record(self.layout.config) != data:
-                self.disk.replace(self.layout.config, data)
-            return False
+            return new
 
     def is_set_up(self) -> bool:
         """Return whether there is anything here yet: a set-up, or a party."""
@@ -109,6 +114,56 @@ class FileStore:
             raise ConfigurationError(
                 "unusable_root", f"expected a directory as data root, found a file: {root}"
             )
+
+    @property
+    def owners(self) -> Owners:
+        """Return whom the files of this root tell apart. Looked at once."""
+        if self._owners is None:
+            if self.settings().isolation is Isolation.UNIX:
+                with reported("see who owns the data root"):
+                    self._owners = UnixOwners(self.layout)
+                # Whatever the umask: who is not in the market cannot reach the root.
+                self.disk.file_mode = FILE_MODE
+            else:
+                self._owners = SHARED
+        return self._owners
+
+    def isolate(self, poller: int, poller_group: int, market: int) -> None:
+        """Give the root to the poller's Unix user; its settings say `unix` already.
+
+        Idempotent. For root only.
+
+        Args:
+            poller: uid of the poller.
+            poller_group: gid of a group that nobody else is in.
+            market: gid of the group in which the poller and all parties' users are.
+
+        Raises:
+            ConfigurationError: `needs_root`.
+        """
+        with reported("give the data root to the poller"):
+            isolate(self.disk, self.layout, poller, poller_group, market)
+        self._owners = None
+
+    def unix_users(self) -> tuple[int, int, int]:
+        """Return uid and gid of the poller, and the gid of the market."""
+        with reported("see who owns the data root"):
+            poller, teams = os.stat(self.layout.poller), os.stat(self.layout.teams)
+        return poller.st_uid, poller.st_gid, teams.st_gid
+
+    def hand_over(self, party: Address, uid: int, gid: int) -> None:
+        """Give a party's directory to its Unix user. Idempotent; for root only.
+
+        Raises:
+            ConfigurationError: `needs_root`, `not_isolated`.
+        """
+        owners = self.owners
+        if not isinstance(owners, UnixOwners):
+            raise ConfigurationError(
+                "not_isolated", f"{self.layout.root} knows no Unix users of parties"
+            )
+        with reported(f"give the directory of {party} to its Unix user"):
+            owners.hand_over(self.disk, party, uid, gid)
 
     # Parties
 
@@ -143,7 +198,7 @@ class FileStore:
         directory = self.layout.party(party)
         with reported(f"make a directory for {party}"):
             if not os.path.isdir(self.layout.teams):
-                self.initialise(Settings())
+                self.initialise(self.settings())
             new = not os.path.lexists(directory) and self._make_party(profile)
             mending.complete(self.disk, self.layout, party)
             if not os.path.lexists(self.layout.profile(party)):
@@ -174,6 +229,8 @@ class FileStore:
         if not self.known(party):
             # Taking the lock would make the directory of somebody who was never admitted.
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
+        owners = self.owners
+        owners.check_writer(party)
         with ExitStack() as held:
             with reported(f"take the lock of {party}"):
                 lock = locking.exclusive(self.layout.lock(party), LOCK_TIMEOUT_S)
@@ -182,7 +239,7 @@ class FileStore:
                         "busy",
                         f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds",
                     )
-            yield FileWriter(party, self.disk, self.layout)
+            yield FileWriter(party, self.disk, self.layout, self._packed, owners)
 
     # Negotiations
 
@@ -247,17 +304,17 @@ class FileStore:
     def snapshot(self, place: Namespace) -> Snapshot | None:
         """Return what the namespace held at one moment, None where it is gone."""
         with reported(f"read {place.id}"):
-            return namespace.read_snapshot(self.layout, place)
+            return namespace.read_snapshot(self.layout, place, self.owners)
 
     def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
         """Record the outcome unless there is one; return the one that stands."""
         with reported(f"conclude {place.id}"):
-            return namespace.conclude(self.disk, self.layout, place, outcome)
+            return namespace.conclude(self.disk, self.layout, place, outcome, self.owners)
 
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them."""
         with reported(f"settle {outcome.negotiation_id}"):
-            return settlement.settle(self.disk, self.layout, outcome)
+            return settlement.settle(self.disk, self.layout, self._packed, outcome)
 
     def archive(self, place: Namespace, responder: Address | None) -> Namespace:
         """Move a concluded negotiation to both parties' archives; return where it is now."""
@@ -267,6 +324,8 @@ class FileStore:
     def repair_link(self, place: Namespace, responder: Address) -> bool:
         """Make sure that the responder finds the negotiation; return whether it did not."""
         with reported(f"link {place.id} at {responder}"):
+            if self.owners.isolated:
+                namespace.clear_names(self.disk, self.layout, place, responder, self.owners)
             return mending.repair_link(self.disk, self.layout, place, responder)
 
     def mend(self) -> list[Problem]:
@@ -279,7 +338,7 @@ class FileStore:
     def _mend(self, party: Address) -> Iterator[Problem]:
         try:
             with reported(f"look for what was left half done at {party}"):
-                yield from mending.mend(self.disk, self.layout, party)
+                yield from mending.mend(self.disk, self.layout, party, self.owners)
         except StoreError as error:
             path = self.layout.relative(self.layout.party(party))
             yield Problem(path=path, reason=f"{error.message}; {error.hint}")
@@ -325,6 +384,7 @@ class FileStore:
     @contextmanager
     def polling(self) -> Iterator[bool]:
         """Take the poller's lock; the value says whether it was free. Never waits."""
+        self.owners.check_poller()
         with ExitStack() as held:
             with reported("take the poller's lock"):
                 if not os.path.isdir(self.layout.poller):

@@ -13,17 +13,28 @@ from nom_negotiate.core.state import PartyState
 from nom_negotiate.store.files import namespace, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
+from nom_negotiate.store.files.isolation import SHARED, Owners
 from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.files.packroom import PackRoom
 from nom_negotiate.store.port import Namespace
 
 
 class FileWriter:
     """The pen of one party over files, valid while its lock is held."""
 
-    def __init__(self, party: Address, disk: Disk, layout: Layout) -> None:
+    def __init__(
+        self,
+        party: Address,
+        disk: Disk,
+        layout: Layout,
+        packed: PackRoom,
+        owners: Owners = SHARED,
+    ) -> None:
         self._party = party
+        self._packed = packed
         self._disk = disk
         self._layout = layout
+        self._owners = owners
 
     @property
     def party(self) -> Address:
@@ -46,6 +57,8 @@ class FileWriter:
                 chemical,
                 seconds,
                 first_state,
+                self._owners,
+                self._packed.takes,
             )
 
     def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
@@ -55,7 +68,7 @@ class FileWriter:
         name = state_file_name(self._party, state.counterparty)
         data = codec.encode(state)
         with reported(f"write your state of {place.id}"):
-            return namespace.write(self._disk, self._layout, place, name, data, seen)
+            return namespace.write(self._disk, self._layout, place, name, data, seen, self._owners)
 
     def replace_transaction(self, name: str, transaction: Transaction) -> None:
         """Replace one of this party's own transaction files."""
@@ -68,8 +81,10 @@ class FileWriter:
     def write_transaction(self, name: str, transaction: Transaction) -> str:
         """Add a transaction of this party under `name`, or the next free name; return it."""
         with reported(f"write {name}"):
-            room = self._layout.room(self._party, "transactions")
-            return settlement.place(self._disk, room, name, transaction).name
+            placed = settlement.place(
+                self._disk, self._layout, self._packed, self._party, name, transaction
+            )
+            return placed.name
 
     def write_listing(self, listing: Listing) -> None:
         """Write one of this party's own listings."""
