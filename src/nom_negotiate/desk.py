@@ -6,7 +6,8 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Context, Decimal
 
 import msgspec
@@ -16,12 +17,12 @@ from nom_negotiate.core.identity import Address, check_id, parse_address
 from nom_negotiate.core.negotiation import Negotiation, Problem, view
 from nom_negotiate.core.outcome import Side, Transaction
 from nom_negotiate.core.party import Profile, Settings
-from nom_negotiate.errors import Conflict, NotFound, RuleViolation
+from nom_negotiate.errors import Conflict, NotFound, RuleViolation, StoreError
 from nom_negotiate.extensions import Hook, Validator
 from nom_negotiate.party import Party
 from nom_negotiate.poller import Poller, Report
 from nom_negotiate.store.files import FileStore
-from nom_negotiate.store.port import Store
+from nom_negotiate.store.port import PACK_AT_MOST, Packing, Store
 
 # Sums of products of two numbers of 15 digits within 10^-20 .. 10^20: exact, never rounded.
 _EXACT = Context(prec=200)
@@ -169,7 +170,15 @@ class Desk:
     # Negotiations
 
     def negotiations(self, *, archived: bool = False) -> list[Negotiation]:
-        """Return the negotiations of the whole root, by initiator and id."""
+        """Return the negotiations of the whole root, by initiator and id.
+
+        Packs that cannot be read are left out, and told to `notice`.
+        """
+        if archived:
+            self.tell_of_packs(*self.store.parties())
+        return self._negotiations(archived=archived)
+
+    def _negotiations(self, *, archived: bool) -> list[Negotiation]:
         now, limits = self.now(), self.settings.limits
         found = []
         for place in self.store.namespaces(archived=archived):
@@ -211,6 +220,70 @@ class Desk:
             self.store, clock=self._clock, validators=self.validators, hooks=self.hooks
         ).poll()
 
+    # Retention
+
+    def pack(self, older_than_s: int, *, party: str | None = None) -> Packing:
+        """Pack what ended that long ago: archived negotiations and settled transactions.
+
+        What is packed is found and read as before. Durable and idempotent. What cannot be
+        packed exactly stays where it is and is told in `problems`.
+
+        Args:
+            older_than_s: seconds.
+            party: only its transactions, and the negotiations that it is a party of.
+
+        Raises:
+            Conflict: `busy`, while a pass is running.
+        """
+        before = self.now() - older_than_s
+        address = None if party is None else parse_address(party)
+        done = Packing()
+        if not self.store.is_set_up():
+            # Taking the lock would make a root where somebody has mistyped its name.
+            return done
+        with self._alone():
+            while True:
+                packing = self.store.pack(before, party=address, at_most=4 * PACK_AT_MOST)
+                done = Packing(
+                    done.negotiations + packing.negotiations,
+                    done.transactions + packing.transactions,
+                    # Whatever stays is met again each time.
+                    packing.problems,
+                )
+                if not packing.more or not (packing.negotiations or packing.transactions):
+                    return done
+
+    def unpack(self, what: str, *, party: str | None = None) -> Packing:
+        """Put back what is packed, the same bytes under the same names.
+
+        Args:
+            what: a month such as `2026-01`, the id of a negotiation (with its transactions), or
+                the name of a transaction.
+            party: whose; None for those of everybody.
+
+        Raises:
+            NotFound: `not_packed`.
+            Conflict: `busy`, while a pass is running.
+        """
+        check_id(what)
+        address = None if party is None else parse_address(party)
+        packing = Packing()
+        if self.store.is_set_up():
+            with self._alone():
+                packing = self.store.unpack(what, address)
+        if not (packing.negotiations or packing.transactions or packing.problems):
+            raise NotFound("not_packed", f"nothing that is packed is called {what}")
+        return packing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self.store.polling() as free:
+            if not free:
+                raise Conflict("busy", "a pass is running, which may pack, too")
+            yield
+
+    # Extensions
+
     def validators(self) -> tuple[Validator, ...]:
         """Return what is asked before a deal is concluded."""
         if self._validators is None:
@@ -229,7 +302,7 @@ class Desk:
         """Return the figures of the whole root. Reads every transaction."""
         parties = self.store.parties()
         ended: dict[str, int] = {}
-        for negotiation in self.archive():
+        for negotiation in self._negotiations(archived=True):
             ended[negotiation.phase] = ended.get(negotiation.phase, 0) + 1
         volumes: dict[str, Volume] = {}
         transactions = settled = carried_over = 0
@@ -252,8 +325,22 @@ class Desk:
             settled=settled,
             carried_over=carried_over,
             volumes=volumes,
-            last_pass=next(iter(deque(self.store.passes(), maxlen=1)), None),
+            last_pass=self._last_pass(),
         )
+
+    def _last_pass(self) -> bytes | None:
+        try:
+            return next(iter(deque(self.store.passes(), maxlen=1)), None)
+        except StoreError as error:
+            # The figures do not come from there.
+            self._notice(f"left out the last pass: {error.message}; {error.hint}")
+            return None
+
+    def tell_of_packs(self, *parties: Address) -> None:
+        """Tell what of the parties' packs is left out."""
+        for party in parties:
+            for pack in self.store.packs(party):
+                self.tell(pack.problems)
 
     def tell(self, problems: Iterable[Problem]) -> None:
         """Tell of what was left out, one line each."""

@@ -57,6 +57,7 @@ CODES: Final[dict[str, Code]] = {
     "unknown_negotiation": Code(404, "list what there is with `nom ls`"),
     "ambiguous_negotiation": Code(409, "say which with --as ADDRESS"),
     "unknown_party": Code(404, "list the parties with `nom tree`"),
+    "not_packed": Code(404, "see the months and counts with `nom tree`"),
     "unknown_transaction": Code(404, "list your transactions with `nom show`"),
     "unknown_listing": Code(404, "list your listings first"),
     "unknown_source": Code(404, "name the directory that holds the old data"),
@@ -66,7 +67,7 @@ CODES: Final[dict[str, Code]] = {
     # the store underneath
     "no_space": Code(507, "free some space, then repeat; nothing was lost"),
     "read_only": Code(503, "mount the data root writable, or name another one"),
-    "denied": Code(503, "give this user write permission on the data root"),
+    "denied": Code(503, "act as a user who may, or give this one the permission"),
     "too_many_files": Code(503, "raise the limit of open files (ulimit -n), then repeat"),
     "wrong_user": Code(403, "act as that Unix user, for example with `sudo -u NAME nom ...`"),
     "store_failed": Code(503, "look at the disk and the mount of the data root"),

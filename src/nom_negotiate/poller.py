@@ -25,12 +25,14 @@ from nom_negotiate.core import rules
 from nom_negotiate.core.decision import decide, objected
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Kind, Outcome
-from nom_negotiate.core.state import Limits
+from nom_negotiate.core.party import Settings
 from nom_negotiate.errors import Conflict, NomError, StoreError
 from nom_negotiate.extensions import Hook, Validator
 from nom_negotiate.store.port import Namespace, Store
 
 DEFAULT_EVERY_S: Final = 30.0
+
+SWEEP_EVERY_S: Final = 3600
 
 MAX_LOOKS: Final = 5
 """Looks at a negotiation in which somebody writes each time, before it waits for the next."""
@@ -47,6 +49,8 @@ class Report(msgspec.Struct, kw_only=True):
         rejected: ids, those that a validator refused included.
         withdrawn: ids.
         expired: ids.
+        packed: how many archived negotiations and settled transactions the hourly sweep moved
+            into packs.
         problems: what was stepped over.
         duration_ms: milliseconds.
         busy: true where another pass was running: then this one did nothing.
@@ -58,6 +62,7 @@ class Report(msgspec.Struct, kw_only=True):
     rejected: list[str] = msgspec.field(default_factory=list)
     withdrawn: list[str] = msgspec.field(default_factory=list)
     expired: list[str] = msgspec.field(default_factory=list)
+    packed: int = 0
     problems: list[Problem] = msgspec.field(default_factory=list)
     duration_ms: float = 0.0
     busy: bool = False
@@ -117,18 +122,44 @@ class Poller:
             if not free:
                 report.busy = True
                 return report
-            limits = self._store.settings().limits
+            settings = self._store.settings()
             report.problems += self._store.mend()
             for namespace in self._store.namespaces():
-                self._visit(namespace, limits, report)
+                self._visit(namespace, settings, report)
+            self._sweep(settings, report)
             report.duration_ms = round((time.perf_counter() - started) * 1000, 3)
             self._log(report)
         return report
 
-    def _visit(self, namespace: Namespace, limits: Limits, report: Report) -> None:
+    def _sweep(self, settings: Settings, report: Report) -> None:
+        """Once in an hour, remove what was left over and pack what ended long ago."""
+        since_s = report.at - self._store.swept_at()
+        # A clock that went back, or a hint that is wrong, costs a sweep more.
+        if 0 <= since_s < SWEEP_EVERY_S:
+            return
+        try:
+            # First: a sweep that cannot come to its end is not begun again each minute.
+            self._store.note_sweep(report.at)
+            report.problems += self._store.sweep()
+            if settings.pack_after_s:
+                packing = self._store.pack(report.at - settings.pack_after_s)
+                report.packed = packing.negotiations + packing.transactions
+                report.problems += packing.problems
+                if packing.more and report.packed:
+                    # The next pass goes on with it.
+                    self._store.note_sweep(0)
+        except NomError as error:
+            reason = f"{error.message}; {error.hint}"
+            report.problems.append(Problem(path="the hourly sweep", reason=reason))
+        except Exception as error:
+            # A defect of this library: the pass itself is done.
+            reason = f"expected no such error, found {error!r}; report it"
+            report.problems.append(Problem(path="the hourly sweep", reason=reason))
+
+    def _visit(self, namespace: Namespace, settings: Settings, report: Report) -> None:
         found = _Found()
         try:
-            self._go_through(namespace, limits, found, report)
+            self._go_through(namespace, settings, found, report)
         except NomError as error:
             found.problem(namespace, f"{error.message}; {error.hint}")
         except Exception as error:
@@ -137,14 +168,15 @@ class Poller:
         report.problems += found.problems
 
     def _go_through(
-        self, namespace: Namespace, limits: Limits, found: _Found, report: Report
+        self, namespace: Namespace, settings: Settings, found: _Found, report: Report
     ) -> None:
         for _ in range(MAX_LOOKS):
             snapshot = self._store.snapshot(namespace)
             if snapshot is None:
                 return
+            snapshot = snapshot.as_of(int(self._clock()))
             found.problems = list(snapshot.problems)
-            outcome = snapshot.outcome or self._decided(namespace, snapshot, limits, found)
+            outcome = snapshot.outcome or self._decided(namespace, snapshot, settings, found)
             if outcome is None:
                 self._leave(namespace, snapshot, report)
                 return
@@ -153,6 +185,9 @@ class Poller:
                 standing = self._store.conclude(namespace, outcome)
             except Conflict:
                 # A party wrote after the snapshot: what it said counts.
+                continue
+            if snapshot.outcome is None and standing != outcome:
+                # Somebody else has decided: what that is stands in the next snapshot, checked.
                 continue
             self._finish(namespace, standing, found)
             report.of(standing.outcome).append(namespace.id)
@@ -165,11 +200,21 @@ class Poller:
             self._store.repair_link(namespace, snapshot.responder)
 
     def _decided(
-        self, namespace: Namespace, snapshot: Snapshot, limits: Limits, found: _Found
+        self, namespace: Namespace, snapshot: Snapshot, settings: Settings, found: _Found
     ) -> Outcome | None:
-        outcome = decide(snapshot, int(self._clock()), limits)
+        outcome = decide(snapshot, int(self._clock()), settings.limits)
         if outcome is None or outcome.outcome is not Kind.AGREED:
             return outcome
+        if outcome.chemical not in settings.chemicals:
+            # It waits rather than ends: a chemical that was left out of the settings by mistake
+            # would otherwise undo what both parties were told.
+            path = snapshot.paths.get(snapshot.initiator, namespace.id)
+            reason = (
+                f"{outcome.chemical} is not traded here, so the deal over it is not settled; let"
+                " the operator add it with `nom init --chemical`, or move the negotiation away"
+            )
+            found.problems.append(Problem(path=path, reason=reason))
+            return None
         try:
             return self._validated(outcome)
         except Exception as error:
@@ -201,6 +246,8 @@ class Poller:
             name: len(getattr(report, name))
             for name in ("active", "agreed", "rejected", "withdrawn", "expired", "problems")
         }
+        if report.packed:
+            counts["packed"] = report.packed
         line = {"time": report.at, **counts, "duration_ms": report.duration_ms}
         try:
             self._store.log_pass(codec.encode_line(line))

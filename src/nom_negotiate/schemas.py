@@ -25,6 +25,7 @@ import msgspec
 
 from nom_negotiate.core.identity import MAX_ADDRESS_CHARS, Address
 from nom_negotiate.core.outcome import OUTCOME_SCHEMA, TRANSACTION_SCHEMA, Outcome, Transaction
+from nom_negotiate.core.packed import PACKED_SCHEMA, Packed, PackedKind
 from nom_negotiate.core.party import (
     LISTING_SCHEMA,
     PROFILE_SCHEMA,
@@ -45,6 +46,7 @@ RECORDS: Final[dict[str, tuple[type[msgspec.Struct], str]]] = {
     PROFILE_SCHEMA: (Profile, "Who a party is: init.json"),
     LISTING_SCHEMA: (Listing, "A standing order: listings/*.json"),
     SETTINGS_SCHEMA: (Settings, "How a data root is set up: config.json"),
+    PACKED_SCHEMA: (Packed, "What has ended, packed: one line of packs/*.jsonl.gz"),
 }
 
 # Files of the original format have no `schema` field, and these two existed in it.
@@ -199,6 +201,10 @@ _RULES: Final[Mapping[str, Schema]] = {
         "if": _is("outcome", "agreed"),
         "then": {"required": ["deal", "transactions"]},
         "else": _without("deal"),
+    },
+    PACKED_SCHEMA: {
+        "if": _is("kind", PackedKind.TRANSACTION.value),
+        "then": _without("responder"),
     },
 }
 

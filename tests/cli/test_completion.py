@@ -25,7 +25,7 @@ def completed(words: str, **more: str) -> list[str]:
 
 def test_commands_are_completed() -> None:
     assert completed("nom st") == ["start", "stats"]
-    assert completed("nom archive ") == ["ls", "show"]
+    assert completed("nom archive ") == ["ls", "show", "pack", "unpack"]
 
 
 def test_options_are_completed() -> None:

@@ -25,6 +25,7 @@ def test_a_new_root_has_the_defaults(nom: Nom) -> None:
         "isolation": "shared",
         "chemicals": ["C", "N", "D", "Q"],
         "limits": {"idle_s": 86400, "life_s": 172800, "max_rounds": None},
+        "pack_after_s": 90 * 86400,
         "parties": [],
         "added": [],
     }
@@ -39,6 +40,7 @@ def test_a_person_reads_what_holds_now(nom: Nom) -> None:
         "chemicals  C N D Q",
         "expires    after 1d of silence, or 2d in all",
         "rounds     at most 6",
+        "packs      after 90d",
         f"parties    {ALICE}",
     ]
 
@@ -52,6 +54,15 @@ def test_what_is_not_named_stays_as_it_is(nom: Nom) -> None:
         "limits": {"idle_s": 5400, "life_s": 1209600, "max_rounds": 5},
     }
     assert Desk(nom.root).settings.limits == Limits(idle_s=5400, life_s=1209600, max_rounds=5)
+
+
+def test_when_to_pack_is_a_setting(nom: Nom) -> None:
+    assert nom.json("init", "--pack-after", "26w")["pack_after_s"] == 182 * 86400
+    assert nom.json("init", "--closed")["pack_after_s"] == 182 * 86400
+    assert nom.json("init", "--pack-after", "never")["pack_after_s"] == 0
+    assert "packs      never\n" in nom.ok("init").out
+    said = nom("init", "--pack-after", "37000d")
+    assert (said.status, "and 100 years, found 37000d" in said.err) == (2, True)
 
 
 def test_a_root_can_be_opened_again_and_the_cap_lifted(nom: Nom) -> None:

@@ -31,6 +31,7 @@ def test_it_prints_the_report_with_the_keys_that_others_build_on(nom: Nom) -> No
         "rejected": [rejected],
         "withdrawn": [withdrawn],
         "expired": [expired],
+        "packed": 0,
         "busy": False,
     }
 

@@ -93,6 +93,7 @@ def test_the_first_ten_minutes_leave_exactly_this_on_disk(
         f"{team['bob']}/negotiations_archive/{ID}",
         f"{team['bob']}/transactions/{NOON + 55}_sell_C_to_alice.json",
         "poller/stats.jsonl",
+        "poller/swept",
     }
     link = root / team["bob"] / "negotiations_archive" / ID
     assert os.readlink(link) == f"../../alice@stonybrook.edu/negotiations_archive/{ID}"
@@ -277,12 +278,12 @@ def test_writing_leaves_no_temporary_file(root: Path, desk: Desk) -> None:
 def test_a_state_too_large_for_its_readers_is_not_written(root: Path, desk: Desk) -> None:
     alice = desk.party(ALICE)
     start(alice)
-    for _ in range(43):
+    for _ in range(41):
         alice.say(ID, "\u20ac" * 2000)
-    with pytest.raises(RecordError, match="262144") as refused:
+    with pytest.raises(RecordError, match="252928") as refused:
         alice.say(ID, "\u20ac" * 2000)
     assert refused.value.code == "record_too_large"
-    assert len(alice.negotiation(ID).messages) == 43
+    assert len(alice.negotiation(ID).messages) == 41
     # It can still be ended.
     assert alice.withdraw(ID).phase is Phase.WITHDRAWN
 

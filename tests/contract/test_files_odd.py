@@ -186,6 +186,19 @@ def test_a_flood_of_files_is_reported_and_not_read(
     assert len(report.problems) < 100
     crowded = [p for p in report.problems if p.path == f"teams/{ALICE}/negotiations/{ID}"]
     assert len(crowded) == 1
+    # The parties' own are looked at first: whoever floods a namespace stops nothing.
+    desk.party(BOB).accept(ID)
+    assert desk.poll().agreed == [ID]
+
+
+def test_a_flood_that_hides_who_the_responder_is_decides_nothing(
+    desk: Desk, namespace: Path, clock: Clock
+) -> None:
+    state = json.loads((namespace / "alice_state.json").read_text())
+    del state["schema"], state["counterparty"]
+    (namespace / "alice_state.json").write_text(json.dumps(state))
+    for number in range(1000):
+        (namespace / f"a{number:04}_state.json").write_text("{}")
     # Nobody takes the parties' silence for theirs.
     clock.forward(3 * DAY)
     assert desk.poll().active == [ID]
@@ -213,7 +226,7 @@ def test_a_room_that_is_no_directory_stops_that_party_only(root: Path, desk: Des
     room.write_text("not a room")
     report = desk.poll()
     assert OTHER in report.agreed
-    assert any(problem.path == f"teams/{BOB}" for problem in report.problems)
+    assert any(problem.path == f"teams/{BOB}/negotiations" for problem in report.problems)
     assert [negotiation.id for negotiation in desk.negotiations()] == [ID]
 
 

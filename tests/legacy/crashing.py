@@ -11,57 +11,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+
+from tests.mortal import Deaths, MortalDisk
 
 from nom_negotiate.legacy.rollback import rollback
 from nom_negotiate.legacy.run import run
 from nom_negotiate.legacy.source import read_source
 from nom_negotiate.store.files import FileStore
-from nom_negotiate.store.files.atomic import Disk
-
-KILLED = 77
-
-
-class Deaths:
-    """Counts the changes of all disks of this process; the last one is its end."""
-
-    count = 0
-    at = 0
-
-    @classmethod
-    def next(cls) -> None:
-        cls.count += 1
-        if cls.count == cls.at:
-            os._exit(KILLED)
-
-
-def _mortal(name: str) -> Any:
-    change = getattr(Disk, name)
-
-    def changed(self: Disk, *arguments: Any) -> Any:
-        Deaths.next()
-        return change(self, *arguments)
-
-    return changed
-
-
-class MortalDisk(Disk):
-    """A disk that may be the last thing a process touches; half a write included."""
-
-    _rename = _mortal("_rename")
-    _link = _mortal("_link")
-    _symlink = _mortal("_symlink")
-    _unlink = _mortal("_unlink")
-    _mkdir = _mortal("_mkdir")
-    _rmdir = _mortal("_rmdir")
-    _open = _mortal("_open")
-    _sync = _mortal("_sync")
-
-    def _write(self, fd: int, data: bytes) -> None:
-        half = len(data) // 2
-        super()._write(fd, data[:half])
-        Deaths.next()
-        super()._write(fd, data[half:])
 
 
 def act(action: str, source: str, now: int, root: str) -> None:

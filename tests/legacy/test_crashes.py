@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.legacy import crashing
 from tests.legacy.support import NOW, SAMPLE, Migration, Tree, times_of, tree_of
+from tests.mortal import KILLED
 from tests.unit.legacy_fixtures import ALICE, BOB, CAROL, OldTree
 
 STRIDE = int(os.environ.get("NOM_CRASH_STRIDE", "11"))
@@ -63,7 +64,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     for root in roots.values():
         root.parent.mkdir()
     ends = killed("run", roots)
-    assert set(ends.values()) == {crashing.KILLED}
+    assert set(ends.values()) == {KILLED}
     for at, root in roots.items():
         again = Migration(SAMPLE, root)
         again.run()
@@ -89,7 +90,7 @@ def test_a_rollback_that_was_killed_is_completed_by_the_next(
 ) -> None:
     roots = copies(whole, changes, tmp_path)
     ends = killed("rollback", roots)
-    assert set(ends.values()) == {crashing.KILLED}
+    assert set(ends.values()) == {KILLED}
     for at, root in roots.items():
         Migration(SAMPLE, root).rollback()
         assert left(root) == {}, f"killed at change {at}"

@@ -272,19 +272,33 @@ class StoresAgree(RuleBasedStateMachine):
         closed=st.booleans(),
         idle_s=st.sampled_from([60, DAY]),
         max_rounds=st.none() | st.integers(1, 3),
+        pack_after_s=st.sampled_from([0, 1, HOUR, 90 * DAY]),
     )
     @precondition(lambda self: len(self.outcomes) < 3)
     def the_root_is_set_up_otherwise(
-        self, closed: bool, idle_s: int, max_rounds: int | None
+        self, closed: bool, idle_s: int, max_rounds: int | None, pack_after_s: int
     ) -> None:
         limits = Limits(idle_s=idle_s, max_rounds=max_rounds)
-        changed = Settings(closed=closed, limits=limits)
+        changed = Settings(closed=closed, limits=limits, pack_after_s=pack_after_s)
 
         def change(desk: Desk) -> None:
             # Whether it was new is no matter: a file store may have set itself up by then.
             desk.initialise(changed)
 
         self.both(change)
+
+    @rule(older_than_s=st.sampled_from([-1, -1, HOUR]), party=st.none() | addresses)
+    @precondition(lambda self: self.outcomes)
+    def pack(self, older_than_s: int, party: str | None) -> None:
+        packing = self.both(lambda desk: desk.pack(older_than_s, party=party))
+        event(f"{min(packing.negotiations, 3)} negotiations were packed by hand")
+        assert packing.problems == ()
+
+    @rule(number=deals, party=st.none() | addresses, whole=st.booleans())
+    @precondition(lambda self: self.deals)
+    def unpack(self, number: int, party: str | None, whole: bool) -> None:
+        what = "2024-01" if whole else self.deals[number % len(self.deals)][1]
+        self.both(lambda desk: desk.unpack(what, party=party))
 
     @rule()
     def poll(self) -> None:

@@ -14,7 +14,7 @@ from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Output, line, visible
 from nom_negotiate.cli.wording import span
 from nom_negotiate.core.identity import Address, parse_address
-from nom_negotiate.core.party import Isolation, Settings
+from nom_negotiate.core.party import MAX_PACK_AFTER_S, Isolation, Settings
 from nom_negotiate.desk import Desk
 from nom_negotiate.errors import ConfigurationError, InputError
 
@@ -37,6 +37,11 @@ Examples:
 @arguments.life
 @click.option("--max-rounds", metavar="N", help="Cap on the offers of both sides, or none.")
 @click.option(
+    "--pack-after",
+    metavar="TIME",
+    help="When what has ended is packed by the hourly sweep: 90d, 26w; or never.",
+)
+@click.option(
     "--isolation",
     type=click.Choice([choice.value for choice in Isolation]),
     help="One Unix user for all (shared), or one for each party and the poller (unix).",
@@ -55,6 +60,7 @@ def init(
     idle: str | None,
     life: str | None,
     max_rounds: str | None,
+    pack_after: str | None,
     isolation: str | None,
     poller_user: str | None,
     group: str | None,
@@ -75,6 +81,8 @@ def init(
     desk = app.open_desk()
     before = _current(desk, app.out)
     settings = _changed(before, closed, chemicals, idle, life, max_rounds)
+    if pack_after is not None:
+        settings = msgspec.structs.replace(settings, pack_after_s=_age(pack_after))
     if isolation is not None:
         settings = _isolated(settings, isolation, closed)
     unix.check(desk, before, settings, users, len(addresses))
@@ -134,6 +142,12 @@ def _isolated(settings: Settings, isolation: str, closed: bool | None) -> Settin
     )
 
 
+def _age(text: str) -> int:
+    if text == "never":
+        return 0
+    return values.parse_duration(text, "--pack-after", at_most_s=MAX_PACK_AFTER_S)
+
+
 def _cap(text: str) -> int | None:
     if text == "none":
         return None
@@ -163,6 +177,7 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
                     "life_s": limits.life_s,
                     "max_rounds": limits.max_rounds,
                 },
+                "pack_after_s": settings.pack_after_s,
                 "parties": parties,
                 "added": added,
             }
@@ -174,6 +189,7 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
         "chemicals": " ".join(map(visible, settings.chemicals)),
         "expires": f"after {span(limits.idle_s)} of silence, or {span(limits.life_s)} in all",
         "rounds": "no cap" if limits.max_rounds is None else f"at most {limits.max_rounds}",
+        "packs": f"after {span(settings.pack_after_s)}" if settings.pack_after_s else "never",
         "parties": ", ".join(map(visible, parties)) or "none yet",
     }
     if settings.isolation is Isolation.UNIX:

@@ -6,13 +6,15 @@ Rules of the room:
   that is never wrapped or cut, so that an id can be taken out of it.
 - What other people wrote goes through `visible` first: no control character, no terminal
   escape and no change of writing direction reaches the terminal.
-- With --json stdout has JSON, and each line on stderr is a JSON object.
+- With --json stdout has JSON, and each line on stderr is a JSON object. What a terminal might
+  obey is escaped there, too, as JSON does it.
 - rich is imported for a terminal only.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import sys
@@ -217,6 +219,7 @@ class Output:
         self.lines(plain_table(table))
 
     def _bytes(self, data: bytes) -> None:
+        data = _escaped(data)
         with _watched():
             # What was printed as text comes first.
             sys.stdout.flush()
@@ -249,6 +252,20 @@ class Output:
             click.echo(codec.encode_line(record), nl=False, err=True)
         else:
             click.echo(text, err=True)
+
+
+def _escaped(data: bytes) -> bytes:
+    """Return JSON that says the same, and that a terminal can be shown.
+
+    JSON need not escape what is above U+001F: a control character of eight bits, or one that
+    turns the writing round.
+    """
+    if data.isascii():
+        return data
+    return "".join(
+        char if char == "\n" or _harmless(char) else json.dumps(char)[1:-1]
+        for char in data.decode()
+    ).encode()
 
 
 def plain_table(table: Table) -> list[Line]:

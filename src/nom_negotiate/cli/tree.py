@@ -18,6 +18,7 @@ from nom_negotiate.core.terms import plain
 from nom_negotiate.desk import Desk
 from nom_negotiate.errors import ConfigurationError, NotFound
 from nom_negotiate.store.files.tree import Entry, EntryKind, Record
+from nom_negotiate.store.port import PackSummary
 
 _UNICODE: Final = ("├── ", "└── ", "│   ", "    ", "→")
 _ASCII: Final = ("|-- ", "`-- ", "|   ", "    ", "->")
@@ -133,6 +134,9 @@ def describe(entry: Entry, settings: Settings, now: int) -> str:
         return f"{did} {_terms(record)}, {settled}"
     if isinstance(record, Listing):
         return f"{record.type.value} {_terms(record)}, {record.status.value}"
+    if isinstance(record, PackSummary):
+        negotiations = wording.plural(record.negotiations, "negotiation")
+        return f"{negotiations}, {wording.plural(record.transactions, 'transaction')}"
     if isinstance(record, Profile) and record.display_name != record.address:
         return visible(record.display_name)
     return ""

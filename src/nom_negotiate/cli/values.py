@@ -20,15 +20,16 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 _CHEMICAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 
 
-def parse_duration(text: str, option: str) -> int:
+def parse_duration(text: str, option: str, *, at_most_s: int = MAX_DURATION_S) -> int:
     """Return the seconds that `90m`, `24h`, `1h30m` or plain seconds mean.
 
     Args:
         text: what was typed.
         option: the option that an error speaks of.
+        at_most_s: the longest that is allowed; a year, or years.
 
     Raises:
-        InputError: `invalid_time`, where it is none, or not between a second and a year.
+        InputError: `invalid_time`, where it is none, or not between a second and that.
     """
     seconds = _duration(text)
     if seconds is None and _SECONDS.fullmatch(text):
@@ -39,10 +40,12 @@ def parse_duration(text: str, option: str) -> int:
             f"{option} must be a duration, found {text[:24]!a}",
             hint="give a duration such as 90s, 90m, 24h, 2d",
         )
-    if not 0 < seconds <= MAX_DURATION_S:
+    if not 0 < seconds <= at_most_s:
+        years = at_most_s // MAX_DURATION_S
+        longest = "a year" if years == 1 else f"{years} years"
         raise InputError(
             "invalid_time",
-            f"{option} must be between 1 second and a year, found {text[:24]}",
+            f"{option} must be between 1 second and {longest}, found {text[:24]}",
             hint="give a duration such as 90s, 90m, 24h, 2d",
         )
     return seconds

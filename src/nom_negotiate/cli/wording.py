@@ -45,6 +45,11 @@ def span(seconds: int) -> str:
     return " ".join(parts[:2]) or "0s"
 
 
+def plural(count: int, thing: str) -> str:
+    """Return a count of things, such as `1 negotiation` or `1,204 negotiations`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def relative(at: int, now: int) -> str:
     """Return a time as seen from now, such as `3m ago` or `in 23h 59m`."""
     if at == now:

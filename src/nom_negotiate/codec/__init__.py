@@ -9,6 +9,7 @@ Rules of the room:
 - Writing is deterministic: equal records give the same bytes.
 - Fields that a record does not know are kept in its `extra`, and written again.
 - Files of the original format, which have no `schema`, are read where one existed.
+- Lines of packs have a module of their own, `packed`: a poll that packs nothing does without.
 """
 
 from nom_negotiate.codec.decoding import (
@@ -19,7 +20,7 @@ from nom_negotiate.codec.decoding import (
     decode_state,
     decode_transaction,
 )
-from nom_negotiate.codec.encoding import builtins, encode, encode_line, encode_output
+from nom_negotiate.codec.encoding import builtins, encode, encode_line, encode_output, least_size
 from nom_negotiate.codec.loading import MAX_DEPTH, MAX_RECORD_BYTES, load
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "encode",
     "encode_line",
     "encode_output",
+    "least_size",
     "load",
 ]

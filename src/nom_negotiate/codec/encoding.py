@@ -37,6 +37,11 @@ def encode(record: msgspec.Struct) -> bytes:
     return data
 
 
+def least_size(record: msgspec.Struct) -> int:
+    """Return how many bytes a file with this record takes at least, which is without indents."""
+    return len(_json(builtins(record), 0))
+
+
 def _json(fields: Raw, option: int) -> bytes:
     try:
         return orjson.dumps(fields, default=_number_text, option=option | orjson.OPT_APPEND_NEWLINE)

@@ -3,7 +3,8 @@
 The rules, in this order:
 
 1. An outcome that exists stands.
-2. A namespace with a file that cannot be trusted is left alone.
+2. A namespace with a file that cannot be trusted, or that speaks from the future, is left
+   alone.
 3. Two `agreed` states with one key, the later of them written in time: agreed.
 4. A `rejected` state: withdrawn where its author made the last move, else rejected.
 5. Nobody spoke for longer than the negotiation lasts: expired.
@@ -31,6 +32,7 @@ def decide(snapshot: Snapshot, now: int, defaults: Limits) -> Outcome | None:
     The transaction names in it are the preferred ones; the store moves on from names
     that are taken.
     """
+    snapshot = snapshot.as_of(now)
     if snapshot.outcome is not None or not snapshot.decidable:
         return None
     if not snapshot.states:

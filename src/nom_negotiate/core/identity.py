@@ -104,6 +104,9 @@ def _percent(char: str) -> str:
 
 def decode_name(name: str) -> str | None:
     """Return the text whose encoding is `name`, or None where there is none."""
+    if not name.isascii():
+        # Names of files may hold what is no text at all.
+        return None
     try:
         text = unquote_to_bytes(name).decode("utf-8")
     except UnicodeDecodeError:

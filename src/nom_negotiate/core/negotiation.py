@@ -114,6 +114,7 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
         now: unix seconds.
         defaults: the limits of a negotiation that says none itself.
     """
+    snapshot = snapshot.as_of(now)
     initiators = snapshot.states.get(snapshot.initiator)
     limits = (initiators.limits if initiators else None) or defaults
     moves = moves_of(snapshot)

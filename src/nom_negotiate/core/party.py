@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -18,6 +18,12 @@ from nom_negotiate.errors import InputError
 PROFILE_SCHEMA: Final = "nom.party/1"
 LISTING_SCHEMA: Final = "nom.listing/1"
 SETTINGS_SCHEMA: Final = "nom.config/1"
+
+PACK_AFTER_S: Final = 90 * 24 * 3600
+MAX_PACK_AFTER_S: Final = 100 * MAX_DURATION_S
+
+PackAge = Annotated[int, msgspec.Meta(ge=0, le=MAX_PACK_AFTER_S)]
+"""A number of seconds, up to a hundred years; 0 for never."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         limits: how long a negotiation lasts that says nothing itself.
         isolation: `shared` where one Unix user acts for everybody, `unix` where each party and
             the poller have users of their own. The latter is closed: only root adds a party.
+        pack_after_s: seconds after which what has ended is packed by the hourly sweep; 0 for
+            never.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -95,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     chemicals: tuple[Chemical, ...] = ("C", "N", "D", "Q")
     limits: Limits = Limits()
     isolation: Isolation = Isolation.SHARED
+    pack_after_s: PackAge = PACK_AFTER_S
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,6 +125,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "invalid_setting",
                 "isolation by Unix users needs a closed data root: only root can make the"
                 " directory of a newcomer",
+            )
+        if not 0 <= self.pack_after_s <= MAX_PACK_AFTER_S:
+            raise InputError(
+                "invalid_time",
+                f"pack_after_s must be from 0 to {MAX_PACK_AFTER_S} seconds (a hundred years),"
+                f" found {self.pack_after_s}",
             )
         rounds = self.limits.max_rounds
         if rounds is not None and not 0 < rounds <= MAX_ROUND:

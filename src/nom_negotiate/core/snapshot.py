@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from nom_negotiate.core.evidence import ahead
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.state import PartyState
@@ -34,8 +35,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         states: the state of each party that has written one, by address.
         digests: sha256 of the bytes of each of those states, lower-case hex.
         outcome: the decision, once there is one.
-        problems: files that were stepped over. Where there are any, `decidable` is false.
+        problems: files that were stepped over. Where one of them might change what the
+            parties say, `decidable` is false.
         archived: true once it has been moved to the archive.
+        paths: where each of those states was found, relative to the data root.
     """
 
     id: str
@@ -47,6 +50,27 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     decidable: bool = True
     archived: bool = False
+    paths: Mapping[Address, str] = msgspec.field(default_factory=dict)
+
+    def as_of(self, now: int) -> Snapshot:
+        """Return what of it counts at `now` (unix seconds); of the same moment, the same again.
+
+        A state that speaks from the future is a problem, and decides nothing until then.
+        """
+        if self.outcome is not None:
+            return self
+        early = tuple(
+            Problem(path=self.paths.get(party, self.id), reason=reason)
+            for party, state in self.states.items()
+            if (reason := ahead(state, now)) is not None
+        )
+        if not early or set(early) <= set(self.problems):
+            return self
+        return msgspec.structs.replace(self, problems=(*self.problems, *early), decidable=False)
+
+    def concerns(self, party: Address) -> bool:
+        """Return whether `party` is one of the two, or may be: where nobody said who is."""
+        return party == self.initiator or self.responder in (None, party)
 
     def other(self, party: Address) -> Address | None:
         """Return the counterparty of `party`."""

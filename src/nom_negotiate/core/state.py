@@ -191,6 +191,15 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
             now, offer=offer, status=status, history=self.history + earlier, reason=None
         )
 
+    def forgetting(self) -> PartyState | None:
+        """Return the state without the oldest of its earlier offers, None where there is none.
+
+        The same revision: it is for making room in what is about to be said.
+        """
+        if not self.history:
+            return None
+        return msgspec.structs.replace(self, history=self.history[1:])
+
     def rejecting(self, reason: str | None, now: int) -> PartyState:
         """Return the state in which this party ends the negotiation."""
         return self._next(now, status=Status.REJECTED, reason=reason)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from nom_negotiate.core.identity import Address
@@ -241,7 +242,7 @@ class _Undo:
         """Remove everything, the last first, and what it leaves empty."""
         todo: list[Thing | MadeParty] = [*self._journal.parties.values(), *self._things]
         progress(0, len(todo))
-        with self._at.batch() as batch:
+        with self._unpacked(), self._at.batch() as batch:
             removal = Removal(batch)
             for number, thing in enumerate(reversed(todo), 1):
                 owner = thing.party if isinstance(thing, MadeParty | MadeFile) else thing.initiator
@@ -254,6 +255,18 @@ class _Undo:
                     self._remove(removal, thing, force)
                 progress(number, len(todo))
         return self._result
+
+    def _unpacked(self) -> AbstractContextManager[None]:
+        """Unpack what of it is packed by now, and keep it so."""
+        places: set[Namespace] = set()
+        files: set[tuple[Address, str]] = set()
+        for thing in self._things:
+            match thing:
+                case MadeNamespace():
+                    places.add(thing.place._replace(archived=True))
+                case MadeFile(room="transactions"):
+                    files.add((thing.party, thing.name))
+        return self._at.unpacked(places, files)
 
     def _remove(self, removal: Removal, thing: Thing, force: bool) -> None:
         match thing:

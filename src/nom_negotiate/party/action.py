@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from nom_negotiate import codec
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import Address, check_id
 from nom_negotiate.core.negotiation import Negotiation, Phase, Snapshot, view
@@ -33,14 +34,22 @@ if TYPE_CHECKING:
 
 MAX_LOOKS: Final = 16
 
+SPARE_BYTES: Final = 9 * 1024
+"""What offers and messages leave free of a state file.
+
+Enough for the longest reason (2,000 characters of four bytes) and an acceptance before it, so
+that a party can always answer the last offer, and end what it has begun.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One look at a negotiation: where it is, what it held, and what that means."""
+    """One look at a negotiation: where it is, what it held, and what that means at `now`."""
 
     place: Namespace
     snapshot: Snapshot
     negotiation: Negotiation
+    now: int
 
 
 class Actor:
@@ -67,12 +76,14 @@ class Actor:
         with self._store.writer(self.address) as pen:
             for _ in range(MAX_LOOKS):
                 seen = self._look(negotiation_id)
-                now = self.desk.now()
+                # Of one moment: a word that was allowed then and dated now could be said after
+                # the negotiation has expired, and bring it back to life.
+                now = seen.now
                 self._check_unmoved(first, seen.negotiation, action)
                 first = first or seen.negotiation
                 own = self._own(seen)
                 self._check(seen.negotiation, action, now, round, revision)
-                said = change(seen.negotiation, own, now)
+                said = _fitting(change(seen.negotiation, own, now), action)
                 if pen.write(seen.place, said, seen=seen.snapshot):
                     return self._look_again(pen, own, said, action)
         raise Conflict(
@@ -107,6 +118,9 @@ class Actor:
         rules.check_revision(seen, self.address, revision)
         rules.check_round(seen, round)
         rules.check_action(seen, self.address, action, now)
+        if action in (Action.OFFER, Action.ACCEPT):
+            # It may have been taken out of the settings since: no deal over it would settle.
+            rules.check_chemical(seen.chemical, self._store.settings().chemicals)
 
     def _look_again(
         self, pen: Writer, before: PartyState, said: PartyState, action: Action
@@ -158,9 +172,11 @@ class Actor:
                 break
             snapshot = self._store.snapshot(place)
             if snapshot is not None:
-                snapshot = self._as_party(snapshot)
+                now = self.desk.now()
+                snapshot = self._as_party(snapshot).as_of(now)
+                self._check_party(snapshot)
                 limits = self._store.settings().limits
-                return _Seen(place, snapshot, view(snapshot, self.desk.now(), limits))
+                return _Seen(place, snapshot, view(snapshot, now, limits), now)
             # It was moved to the archive between the two calls: find it there.
         raise self._unknown(negotiation_id)
 
@@ -177,11 +193,14 @@ class Actor:
             return msgspec.structs.replace(snapshot, responder=self.address)
         return snapshot
 
+    def _check_party(self, snapshot: Snapshot) -> None:
+        # A link shows the way to what others negotiate, too; it gives no part in it.
+        if not snapshot.concerns(self.address):
+            raise RuleViolation("not_a_party", f"{self.address} is no party of {snapshot.id}")
+
     def _own(self, seen: _Seen) -> PartyState:
         """Return this party's own state, or the one from which its first word follows."""
         snapshot = seen.snapshot
-        if self.address not in (snapshot.initiator, snapshot.responder):
-            raise RuleViolation("not_a_party", f"{self.address} is no party of {snapshot.id}")
         if not snapshot.decidable:
             problem = snapshot.problems[-1]
             raise RecordError("malformed_record", f"{problem.path}: {problem.reason}", hint="")
@@ -205,8 +224,29 @@ class Actor:
             chemical=seen.negotiation.chemical,
             offer=None,
             status=Status.PENDING,
-            last_updated=self.desk.now(),
+            last_updated=seen.now,
         )
+
+
+def _fitting(said: PartyState, action: Action) -> PartyState:
+    """Return what is to be said where its file has room for it, with less history if need be.
+
+    Raises:
+        RecordError: `record_too_large` for an offer or a message; there is room for the rest.
+    """
+    bound = codec.MAX_RECORD_BYTES - SPARE_BYTES
+    size = codec.least_size(said)
+    if size > bound and action in (Action.OFFER, Action.SAY):
+        raise RecordError(
+            "record_too_large",
+            f"expected at most {bound} bytes in your state of {said.negotiation_id}, found {size}"
+            " with this; what is left is for the end of it",
+            hint="accept, reject or withdraw, and start a new negotiation",
+        )
+    while size > bound and action is Action.ACCEPT and (less := said.forgetting()) is not None:
+        said = less
+        size = codec.least_size(said)
+    return said
 
 
 def _in_vain(said: PartyState, theirs: PartyState | None) -> bool:

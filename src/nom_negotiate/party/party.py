@@ -253,12 +253,17 @@ class Party(Actor):
         return self._look(negotiation_id).negotiation
 
     def negotiations(self, *, archived: bool = False) -> list[Negotiation]:
-        """Return this party's negotiations, by id. Looks at its own directory only."""
+        """Return this party's negotiations, by id. Looks at its own directory only.
+
+        Packs that cannot be read are left out, and told to the desk's `notice`.
+        """
+        if archived:
+            self.desk.tell_of_packs(self.address)
         now, limits = self.desk.now(), self._store.settings().limits
         found = []
         for place in self._store.namespaces(self.address, archived=archived):
             snapshot = self._store.snapshot(place)
-            if snapshot is not None and snapshot.states:
+            if snapshot is not None and snapshot.states and snapshot.concerns(self.address):
                 found.append(view(self._as_party(snapshot), now, limits))
         return found
 

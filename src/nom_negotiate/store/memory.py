@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import (
@@ -24,7 +25,11 @@ from nom_negotiate.core.party import Listing, Profile, Settings
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, StoreError
 from nom_negotiate.store import reading
-from nom_negotiate.store.port import Filed, Namespace
+from nom_negotiate.store.port import PACK_AT_MOST, Filed, Namespace, Packing, PackSummary
+
+if TYPE_CHECKING:
+    from nom_negotiate.core.packed import Packed
+    from nom_negotiate.store.memory_packs import MemoryPacks
 
 
 class MemoryStore:
@@ -38,6 +43,8 @@ class MemoryStore:
         self._listings: dict[Address, dict[str, bytes]] = {}
         self._responders: dict[tuple[Address, str], Namespace] = {}
         self._linked: dict[Namespace, Address] = {}
+        self._packed: MemoryPacks | None = None
+        self._swept_at = 0
         self._log: list[bytes] = []
         self._lock = threading.RLock()
         self._party_locks: dict[Address, threading.Lock] = {}
@@ -97,12 +104,18 @@ class MemoryStore:
     ) -> Iterator[Namespace]:
         """Yield the negotiations of one party, or of all, each once; for each party by id."""
         with self._lock:
-            found = [place for place in self._files if place.archived == archived]
+            places = {place for place in self._files if place.archived == archived}
+            if archived and self._packed is not None:
+                places.update(self._packed.places())
+            found = [
+                place
+                for place in places
+                if party is None or party in (place.initiator, self._linked.get(_active(place)))
+            ]
             if party is None:
                 found.sort(key=lambda place: (place.initiator, place.id))
             else:
-                found = [p for p in found if party in (p.initiator, self._linked.get(_active(p)))]
-                found.sort(key=lambda place: place.id)
+                found.sort()
         yield from found
 
     def find(self, party: Address, negotiation_id: str) -> Namespace | None:
@@ -115,14 +128,15 @@ class MemoryStore:
                 place = Namespace(negotiation_id, initiator, archived)
                 if place in self._files:
                     return place
-        return None
+            place = Namespace(negotiation_id, initiator, archived=True)
+            return None if self._snapshot_packed(place) is None else place
 
     def snapshot(self, place: Namespace) -> Snapshot | None:
         """Return what the namespace holds, None where it is gone."""
         with self._lock:
             files = self._files.get(place)
             if files is None:
-                return None
+                return self._snapshot_packed(place)
             room = "negotiations_archive" if place.archived else "negotiations"
             return reading.assemble(
                 place.id,
@@ -141,6 +155,9 @@ class MemoryStore:
         """Record the outcome unless there is one; return the one that stands."""
         basis = {party: basis.sha256 for party, basis in outcome.states.items()}
         with self._lock:
+            packed = self._snapshot_packed(place._replace(archived=True))
+            if packed is not None and packed.outcome is not None:
+                return packed.outcome
             for found in (place, place._replace(archived=True)):
                 files = self._files.get(found, {})
                 if reading.OUTCOME_NAME in files:
@@ -167,13 +184,19 @@ class MemoryStore:
     def place(self, party: Address, wanted: str, transaction: Transaction) -> Filed:
         """Place one transaction under the wanted name or the next free one, exactly once."""
         room, attempt = self._transactions[party], 1
-        while (name := next_name(wanted, attempt)) in room:
-            found = codec.decode_transaction(room[name])
+        while True:
+            name = next_name(wanted, attempt)
+            found = None
+            if name in room:
+                found = codec.decode_transaction(room[name])
+            elif self._packed is not None:
+                found = self._packed.transaction(party, name, transaction.timestamp)
+            if found is None:
+                room[name] = codec.encode(transaction)
+                return Filed(name, transaction)
             if found.identity == transaction.identity:
                 return Filed(name, found)
             attempt += 1
-        room[name] = codec.encode(transaction)
-        return Filed(name, transaction)
 
     def archive(self, place: Namespace, responder: Address | None) -> Namespace:
         """Move a concluded negotiation to the archive; return where it is now."""
@@ -195,14 +218,98 @@ class MemoryStore:
     def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
         """Return the party's transactions by name, and no problems."""
         with self._lock:
-            room = dict(self._transactions.get(party, {}))
-        return [Filed(name, codec.decode_transaction(room[name])) for name in sorted(room)], []
+            packed = () if self._packed is None else self._packed.transactions(party)
+            found = {filed.name: filed.transaction for filed in packed}
+            for name, data in self._transactions.get(party, {}).items():
+                found[name] = codec.decode_transaction(data)
+        return [Filed(name, found[name]) for name in sorted(found)], []
 
     def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
         """Return the party's listings by id, and no problems."""
         with self._lock:
             room = dict(self._listings.get(party, {}))
         return [codec.decode_listing(room[name]) for name in sorted(room)], []
+
+    # Retention
+
+    def pack(
+        self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST
+    ) -> Packing:
+        """Pack what ended before a time: archived negotiations and settled transactions."""
+        # Imported here, as by the file store: hardly any process packs.
+        from nom_negotiate.store.memory_packs import MemoryPacks, packing_of
+
+        with self._lock:
+            ripe = [*self._ripe_negotiations(before), *self._ripe_transactions(before)]
+            ripe = [each for each in ripe if party in (None, each.party, each.responder)]
+            moved = ripe[:at_most]
+            if moved and self._packed is None:
+                self._packed = MemoryPacks()
+            if self._packed is not None:
+                self._packed.add(moved)
+            for record in moved:
+                place = Namespace(record.id, record.party, archived=True)
+                if self._files.pop(place, None) is None:
+                    del self._transactions[record.party][record.id]
+            return packing_of(moved, more=len(ripe) > at_most)
+
+    def _ripe_negotiations(self, before: int) -> Iterator[Packed]:
+        from nom_negotiate.store.packed import packed_negotiation
+
+        for place in sorted(self._files, key=lambda place: (place.initiator, place.id)):
+            files = self._files[place]
+            if place.archived:
+                outcome = codec.decode_outcome(files[reading.OUTCOME_NAME])
+                if outcome.at < before:
+                    texts = {name: files[name].decode() for name in sorted(files)}
+                    yield packed_negotiation(place, outcome, texts)
+
+    def _ripe_transactions(self, before: int) -> Iterator[Packed]:
+        from nom_negotiate.store.packed import packed_transaction
+
+        active = {place.id for place in self._files if not place.archived}
+        for party in sorted(self._transactions):
+            for name, data in sorted(self._transactions[party].items()):
+                found = codec.decode_transaction(data)
+                ripe = found.settled and found.timestamp < before
+                if ripe and found.negotiation_id not in active:
+                    yield packed_transaction(party, name, found, data.decode())
+
+    def unpack(self, what: str, party: Address | None = None) -> Packing:
+        """Put back what is packed, the same bytes under the same names."""
+        with self._lock:
+            if self._packed is None:
+                return Packing()
+            from nom_negotiate.store.memory_packs import packing_of
+
+            found = self._packed.take(what, party)
+            for record in found:
+                files = {name: text.encode() for name, text in record.files.items()}
+                if record.kind == "negotiation":
+                    self._files[Namespace(record.id, record.party, archived=True)] = files
+                else:
+                    self._transactions[record.party].setdefault(record.id, files[record.id])
+            return packing_of(found)
+
+    def packs(self, party: Address) -> list[PackSummary]:
+        """Return what the party's packs hold, by month."""
+        with self._lock:
+            return [] if self._packed is None else list(self._packed.summaries(party))
+
+    def _snapshot_packed(self, place: Namespace) -> Snapshot | None:
+        return None if self._packed is None else self._packed.snapshot(place)
+
+    def sweep(self) -> list[Problem]:
+        """Return nothing: here nothing can be left over."""
+        return []
+
+    def swept_at(self) -> int:
+        """Return the unix seconds that `note_sweep` was told last; 0 at first."""
+        return self._swept_at
+
+    def note_sweep(self, at: int) -> None:
+        """Note when a sweep began."""
+        self._swept_at = at
 
     @contextmanager
     def polling(self) -> Iterator[bool]:

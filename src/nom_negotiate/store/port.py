@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome, Transaction
 from nom_negotiate.core.party import Listing, Profile, Settings
 from nom_negotiate.core.state import PartyState
+
+PACK_AT_MOST: Final = 5_000
+"""Negotiations and transactions that one call of `pack` moves, unless it is told otherwise."""
 
 
 class Namespace(NamedTuple):
@@ -41,6 +44,40 @@ class Filed(NamedTuple):
 
     name: str
     transaction: Transaction
+
+
+class PackSummary(NamedTuple):
+    """What one pack of a party holds.
+
+    Attributes:
+        month: of the outcomes and transactions in it, like `2026-01`, in UTC.
+        negotiations: how many, of which the party may be either side.
+        transactions: how many of the party's own.
+        size: in bytes, as it is kept.
+        problems: what of it cannot be read.
+    """
+
+    month: str
+    negotiations: int
+    transactions: int
+    size: int
+    problems: tuple[Problem, ...] = ()
+
+
+class Packing(NamedTuple):
+    """What a call of `pack` or `unpack` did.
+
+    Attributes:
+        negotiations: how many were moved, in or out.
+        transactions: how many were moved, in or out.
+        problems: what was left where it is, and why.
+        more: whether the call left something for another one.
+    """
+
+    negotiations: int = 0
+    transactions: int = 0
+    problems: tuple[Problem, ...] = ()
+    more: bool = False
 
 
 class Writer(Protocol):
@@ -189,6 +226,44 @@ class Store(Protocol):
 
     def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
         """Return the party's listings by id, and what could not be read."""
+
+    def pack(
+        self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST
+    ) -> Packing:
+        """Pack what ended before a time: archived negotiations and settled transactions.
+
+        What is packed is found and read as before. To be called under the poller's lock.
+        Durable and idempotent; one that was cut short is finished by the next. What cannot be
+        packed exactly stays where it is and is told.
+
+        Args:
+            before: unix seconds.
+            party: only its transactions, and the negotiations that it is a party of.
+            at_most: how much is packed before the rest is left for another call.
+        """
+
+    def unpack(self, what: str, party: Address | None = None) -> Packing:
+        """Put back what is packed, the same bytes under the same names.
+
+        To be called under the poller's lock. What is there unpacked stays as it is.
+
+        Args:
+            what: a month, the id of a negotiation (with its transactions), or the name of a
+                transaction.
+            party: whose; None for those of everybody.
+        """
+
+    def packs(self, party: Address) -> list[PackSummary]:
+        """Return what the party's packs hold, by month."""
+
+    def sweep(self) -> list[Problem]:
+        """Remove what was left over where `mend` does not look; report what is odd."""
+
+    def swept_at(self) -> int:
+        """Return the unix seconds that `note_sweep` was told last; 0 where that is lost."""
+
+    def note_sweep(self, at: int) -> None:
+        """Note when a sweep began. A hint only."""
 
     def polling(self) -> AbstractContextManager[bool]:
         """Take the poller's lock; the value says whether it was free. Never waits."""

@@ -26,8 +26,26 @@ OUTCOME_NAME: Final = "outcome.json"
 STATE_SUFFIX: Final = "_state.json"
 SET_ASIDE: Final = "the next poll sets it aside"
 
+STRANGER: Final = 3
+"""The rank of a file that is hardly a party's own; see `rank`."""
+
 File = bytes | RecordError
 """What a store found under a name: its bytes, or why it did not read them."""
+
+
+def rank(namespace_id: str, initiator: Address, responder: Address | None, name: str) -> int:
+    """Return how early a file of a namespace is to be looked at, where there are too many.
+
+    0 for the outcome, 1 for the initiator's and the responder's names, 2 for a name that the id
+    names: an id is a label and proves nothing, but no more names stand in it than can be looked
+    at. The rest is `STRANGER`.
+    """
+    if name == OUTCOME_NAME:
+        return 0
+    if name in _names(initiator) or (responder is not None and name in _names(responder)):
+        return 1
+    short = name.removesuffix(STATE_SUFFIX).partition("@")[0]
+    return 2 if f"_{short}_" in f"_{namespace_id}_" else STRANGER
 
 
 def assemble(

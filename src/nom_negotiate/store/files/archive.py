@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from nom_negotiate.core.identity import Address
+from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
-from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, Layout
 from nom_negotiate.store.files.namespace import linked_to
 from nom_negotiate.store.port import Namespace
 
@@ -22,7 +23,9 @@ def archive(
     """Move the negotiation, or finish a move that was cut short; return where it is now."""
     source = namespace._replace(archived=False)
     target = namespace._replace(archived=True)
-    if responder is not None and os.path.isdir(layout.party(responder)):
+    bounded.check_room(layout, namespace.initiator, ARCHIVE)
+    # A party that has put something else in the place of its room goes without a link.
+    if responder is not None and bounded.has_room(layout, responder, ARCHIVE):
         disk.link_to(layout.link_text(target), layout.entry(responder, target.id, archived=True))
     # Nobody has a reason to write here any more: what is left was left by a crash.
     disk.clear(layout.namespace(source))
@@ -32,11 +35,15 @@ def archive(
         # Another poller has moved it; what is left is the link.
         if not os.path.isdir(layout.namespace(target)):
             raise
+        # The old link goes, and who moved it may not have come to syncing that.
+        for place in (target, source):
+            disk.confirm(os.path.dirname(layout.namespace(place)))
     # Or by a writer from under whose hands the directory was moved: it does not find its
     # temporary file any more. Nobody starts another one in the archive.
     disk.clear(layout.namespace(target))
-    if responder is not None:
+    if responder is not None and bounded.has_room(layout, responder, ACTIVE):
         entry = layout.entry(responder, source.id, archived=False)
         if linked_to(layout, entry) == source:
-            disk.remove(entry)
+            # Should it come back, `mend` comes by here again.
+            disk.drop(entry)
     return target

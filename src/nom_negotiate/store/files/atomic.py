@@ -31,7 +31,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 TEMPORARY: Final = ".tmp-"
@@ -58,6 +58,7 @@ class Disk:
     # What a batch has of its own: see `batch`.
     _mark: str = ""
     _later: set[str] | None = None
+    _doomed: list[str] | None = None
 
     def __init__(self, *, durable: bool = True) -> None:
         self.durable = durable
@@ -67,16 +68,25 @@ class Disk:
         """Yield a disk for many changes whose directories are synced once, at the end.
 
         What is changed through it is durable when the block has ended, and not before; the
-        content of a file is durable before its name is there, as ever.
+        content of a file is durable before its name is there, as ever. What it removes as a
+        tree goes after that: until a directory has durably left its place, it stays whole.
 
         Args:
             mark: begins its temporary names, so that whoever made them knows them again.
         """
         later: set[str] = set()
+        doomed: list[str] = []
         batch = copy.copy(self)
-        batch._mark, batch._later = mark, later
+        batch._mark, batch._later, batch._doomed = mark, later, doomed
         yield batch
-        for path in sorted(later):
+        self._confirm_all(later)
+        for path in doomed:
+            self._empty(path)
+            self._rmdir(path)
+        self._confirm_all({os.path.dirname(path) for path in doomed})
+
+    def _confirm_all(self, directories: set[str]) -> None:
+        for path in sorted(directories):
             # One that has been moved or removed since was synced before, or is no matter.
             self.confirm(path)
 
@@ -265,19 +275,21 @@ class Disk:
 
     def remove(self, path: str) -> None:
         """Unlink a file or a link; one that is gone already is fine."""
-        try:
+        with suppress(FileNotFoundError):
             self._unlink(path)
-        except FileNotFoundError:
-            return
-        self._sync_directory(os.path.dirname(path))
+        # Also where it was gone: whoever removed it may not have synced that yet.
+        self.confirm(os.path.dirname(path))
+
+    def drop(self, path: str) -> None:
+        """Unlink a file or a link; a power cut may bring it back, for a sweep to find."""
+        with suppress(FileNotFoundError):
+            self._unlink(path)
 
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory; one that is gone already is fine."""
-        try:
+        with suppress(FileNotFoundError):
             self._rmdir(path)
-        except FileNotFoundError:
-            return
-        self._sync_directory(os.path.dirname(path))
+        self.confirm(os.path.dirname(path))
 
     def set_mode(self, path: str, mode: int) -> None:
         """Change the mode of a directory. A power cut may undo it."""
@@ -300,9 +312,23 @@ class Disk:
         It goes by open directories: whoever exchanges one for a link meanwhile does not make
         this reach what the link leads to.
         """
+        if self._doomed is not None:
+            self._doomed.append(path)
+            return
         self._empty(path)
         self._rmdir(path)
         self._sync_directory(os.path.dirname(path))
+
+    def remove_left_over(self, path: str) -> None:
+        """Remove a temporary directory whose writer may yet wake up.
+
+        It is taken away from its writer first: one that renames it to its name in the middle
+        of this would have a directory out of which the files go. And durably: it may have been
+        hidden by one who did not come to syncing that, and a power cut would put it back.
+        """
+        taken = self._temporary(os.path.dirname(path))
+        self.move(path, taken)
+        self.remove_tree(taken)
 
     def _empty(self, path: str, parent: int | None = None) -> None:
         directory = os.open(path, DIRECTORY, dir_fd=parent)

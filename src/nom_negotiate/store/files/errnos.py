@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from nom_negotiate.errors import StoreError
+from nom_negotiate.store.files.layout import shown
 
 _CODES: Final[dict[int, tuple[str, str]]] = {
     errno.ENOSPC: ("no_space", "no space left on the device"),
@@ -24,8 +25,14 @@ _CODES: Final[dict[int, tuple[str, str]]] = {
 def store_error(error: OSError, doing: str) -> StoreError:
     """Return the store error for `error`, which happened while `doing` something."""
     code, text = _CODES.get(error.errno or 0, ("store_failed", error.strerror or str(error)))
-    name = f" ({error.filename})" if error.filename else ""
+    name = f" ({shown(error.filename)})" if isinstance(error.filename, str) else ""
     return StoreError(code, f"cannot {doing}: {text}{name}")
+
+
+def is_passing(error: OSError) -> bool:
+    """Return whether an error tells how the disk is now, and not what it can do at all."""
+    code, _ = _CODES.get(error.errno or 0, ("", ""))
+    return code in ("no_space", "read_only", "too_many_files")
 
 
 @contextmanager

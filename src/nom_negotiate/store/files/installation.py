@@ -16,28 +16,34 @@ from __future__ import annotations
 import copy
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from nom_negotiate.core.identity import Address
+from nom_negotiate.core.packed import Packed, PackedKind
 from nom_negotiate.core.party import Settings
-from nom_negotiate.errors import RecordError
+from nom_negotiate.errors import Conflict, RecordError
 from nom_negotiate.store.files import bounded, mending, namespace
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE, Layout
 from nom_negotiate.store.files.logbook import Logbook
 from nom_negotiate.store.files.store import FileStore
+from nom_negotiate.store.packed import place_of
 from nom_negotiate.store.port import Namespace
 from nom_negotiate.store.reading import OUTCOME_NAME
+
+T = TypeVar("T")
 
 MARK: Final = "migration-"
 """Begins the temporary names of a migration. Only one runs at a time, so whatever the next
 one finds under such a name is left over."""
 
 ROOMS: Final = (*PARTY_ROOMS, PRIVATE)
+
+TRANSACTIONS: Final = "transactions"
 
 UNREADABLE: Final = "unreadable"
 """Stands for the digest of what is no regular file, or too large: it matches none."""
@@ -105,6 +111,7 @@ class Installation:
         self.layout: Layout = store.layout
         self._store = store
         self.disk: Disk = store.disk
+        self._packed = store.packed
         self.logbook = Logbook(store.layout, store.disk)
 
     # The data root itself
@@ -147,20 +154,16 @@ class Installation:
                 if self.obstacle(party) is None:
                     home = self.layout.party(party)
                     rooms += [home, *(f"{home}/{room}" for room in PARTY_ROOMS)]
-            for room in rooms:
-                self._sweep(room)
-
-    def _sweep(self, directory: str) -> None:
-        try:
-            with os.scandir(directory) as entries:
-                found = [entry for entry in entries if entry.name.startswith(TEMPORARY + MARK)]
-        except FileNotFoundError:
-            return
-        for entry in found:
-            if entry.is_dir(follow_symlinks=False):
-                self.disk.remove_tree(entry.path)
-            else:
-                self.disk.remove(entry.path)
+            found = [entry for room in rooms for entry in _left_over(room)]
+            for room in rooms if found else ():
+                # Whoever moved them from their places may not have come to syncing that: none
+                # may come back there with something missing.
+                self.disk.confirm(room)
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    self.disk.remove_tree(entry.path)
+                else:
+                    self.disk.remove(entry.path)
 
     # Looking
 
@@ -193,12 +196,13 @@ class Installation:
         return bool(rooms or (added.whole and not now.whole) or (added.profile and not now.profile))
 
     def names(self, party: Address, room: str) -> set[str]:
-        """Return every name that is taken in a room."""
+        """Return every name that is taken in a room, packed or not."""
         with reported(f"list the {room} of {party}"):
+            packed = self._packed.names(party) if room == TRANSACTIONS else set()
             try:
-                return set(os.listdir(self.layout.room(party, room)))
+                return packed | set(os.listdir(self.layout.room(party, room)))
             except FileNotFoundError:
-                return set()
+                return packed
 
     def taken(self, place: Namespace, responder: Address) -> bool:
         """Return whether one of the two parties has something under the id of `place`.
@@ -218,24 +222,68 @@ class Installation:
                     return True
                 if os.path.lexists(self.layout.namespace(target)):
                     return True
+            if self._packed.find(party, place.id) is not None:
+                return True
         return False
 
     def linked(self, place: Namespace, responder: Address) -> bool:
         """Return whether the responder finds the negotiation."""
         entry = self.layout.entry(responder, place.id, archived=place.archived)
-        return os.path.lexists(entry)
+        return os.path.lexists(entry) or self._packed.find(responder, place.id) == place
 
     def digest(self, party: Address, room: str, name: str) -> str | None:
-        """Return the sha256 of a file of a party; None where there is none."""
-        return digest_of(f"{self.layout.room(party, room)}/{name}")
+        """Return the sha256 of a file of a party, packed or not; None where there is none."""
+        found = digest_of(f"{self.layout.room(party, room)}/{name}")
+        if found is None and room == TRANSACTIONS:
+            return _readable(lambda: self._packed.digest(party, name), UNREADABLE)
+        return found
 
     def profile_digest(self, party: Address) -> str | None:
         """Return the sha256 of a party's profile; None where there is none."""
         return digest_of(self.layout.profile(party))
 
     def digests(self, place: Namespace) -> dict[str, str] | None:
-        """Return the sha256 of each file of a negotiation by name; None where it is gone."""
-        return digests_of(self.layout.namespace(place))
+        """Return the sha256 of each file of a negotiation by name; None where it is gone.
+
+        One that is packed is as good as there.
+        """
+        found = digests_of(self.layout.namespace(place))
+        if found is None and place.archived:
+            return _readable(lambda: self._packed.digests(place), {"": UNREADABLE})
+        return found
+
+    # What is packed
+
+    @contextmanager
+    def unpacked(
+        self, places: Collection[Namespace], files: Collection[tuple[Address, str]]
+    ) -> Iterator[None]:
+        """Unpack what is packed of these, and keep the poller from packing it in the block.
+
+        Args:
+            places: negotiations.
+            files: transactions by their owners and names.
+
+        Raises:
+            Conflict: `busy`, where something is packed and a pass is running.
+        """
+        parties = {place.initiator for place in places} | {party for party, _ in files}
+        if not any(map(self._packed.has_any, parties)):
+            yield
+            return
+        # Imported here: hardly anybody has packed what he takes away again.
+        from nom_negotiate.store.files.unpacking import UnpackingRun
+
+        def meant(record: Packed) -> bool:
+            if record.kind is PackedKind.TRANSACTION:
+                return (record.party, record.id) in files
+            return place_of(record) in places
+
+        with self._store.polling() as free:
+            if not free:
+                raise Conflict("busy", "a pass is running, and some of this is packed")
+            UnpackingRun(self.disk, self.layout, self._packed.packs).run(meant, parties)
+            yield
 
     # Adding
 
@@ -307,6 +355,21 @@ class Installation:
                 return self.disk.create(path, new.data)
             except FileNotFoundError:
                 return False
+
+
+def _readable(look: Callable[[], T | None], otherwise: T) -> T | None:
+    try:
+        return look()
+    except RecordError:
+        return otherwise
+
+
+def _left_over(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return [entry for entry in entries if entry.name.startswith(TEMPORARY + MARK)]
+    except FileNotFoundError:
+        return []
 
 
 def digest_of(path: str) -> str | None:

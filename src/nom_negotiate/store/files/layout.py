@@ -94,5 +94,11 @@ class Layout:
 
 
 def shown(name: str) -> str:
-    """Return a file name as text that can be printed: it may hold bytes that are no UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Return a file name as text that can be printed.
+
+    It may hold bytes that are no UTF-8, or what a terminal would obey.
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -16,6 +16,7 @@ Rules of the room:
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -34,11 +35,11 @@ from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.aside import set_aside
 from nom_negotiate.store.files.atomic import Disk, Overtaken
 from nom_negotiate.store.files.isolation import SHARED, Owners
-from nom_negotiate.store.files.layout import Layout, shown
+from nom_negotiate.store.files.layout import ACTIVE, Layout, shown
 from nom_negotiate.store.port import Namespace
 
 MAX_FILES: Final = 64
-"""State files that are looked at in one namespace; two belong there."""
+"""Files that are looked at in one namespace: the outcome and the parties' own come first."""
 
 MAX_LOOKS: Final = 100
 """Looks at a namespace that changes all the time, before it is left for the next poll."""
@@ -58,38 +59,69 @@ class _Seen(NamedTuple):
     file: reading.File
 
 
+class _Files(NamedTuple):
+    """What was looked at, by the name that is shown, and how many files there are."""
+
+    seen: dict[str, _Seen]
+    found: int
+
+
 def read_snapshot(layout: Layout, namespace: Namespace, owners: Owners = SHARED) -> Snapshot | None:
     """Return what the namespace held at one moment, None where it is gone."""
     path = layout.namespace(namespace)
     try:
-        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        directory = bounded.open_below(layout.teams, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    where = layout.relative(path)
     try:
         if not owners.is_decider(os.fstat(directory).st_uid):
             reason = "expected a namespace that the poller has laid out, found somebody's directory"
-            return _unreadable(namespace, where, f"{reason}; move it away")
-        seen = _stable(directory)
+            return _unreadable(namespace, layout.relative(path), f"{reason}; move it away")
+        found = _snapshot(directory, layout, namespace, owners)
+        # An archived one that is hidden meanwhile is packed: what was seen may be half of it.
+        return found if not namespace.archived or _is_at(path, directory) else None
     finally:
         os.close(directory)
-    if seen is None:
-        reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
-        return _unreadable(namespace, where, reason)
-    snapshot = reading.assemble(
-        namespace.id,
-        namespace.initiator,
-        {name: look.file for name, look in seen.items()},
-        where=where,
-        linked=lambda party: has_link(layout, namespace, party),
-        owned=lambda name, party: (
-            owners.is_decider(seen[name].owner)
-            if party is None
-            else owners.is_by(party, seen[name].owner)
-        ),
-        archived=namespace.archived,
-    )
-    return _crowded(snapshot, where) if len(seen) > MAX_FILES else snapshot
+
+
+def _snapshot(directory: int, layout: Layout, namespace: Namespace, owners: Owners) -> Snapshot:
+    where = layout.relative(layout.namespace(namespace))
+    responder: Address | None = None
+    while True:
+        rank = functools.partial(reading.rank, namespace.id, namespace.initiator, responder)
+        files = _stable(directory, rank)
+        if files is None:
+            reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
+            return _unreadable(namespace, where, reason)
+        seen = files.seen
+        snapshot = reading.assemble(
+            namespace.id,
+            namespace.initiator,
+            {name: look.file for name, look in seen.items()},
+            where=where,
+            linked=lambda party: has_link(layout, namespace, party),
+            owned=functools.partial(_is_by, owners, seen),
+            archived=namespace.archived,
+        )
+        if files.found == len(seen):
+            return snapshot
+        if snapshot.responder in (None, responder):
+            return _crowded(snapshot, where, files)
+        # What the responder says may be among what was left out: now its names come first.
+        responder = snapshot.responder
+
+
+def _is_at(path: str, directory: int) -> bool:
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(status, os.fstat(directory))
+
+
+def _is_by(owners: Owners, seen: Mapping[str, _Seen], name: str, party: Address | None) -> bool:
+    owner = seen[name].owner
+    return owners.is_decider(owner) if party is None else owners.is_by(party, owner)
 
 
 def _unreadable(namespace: Namespace, where: str, reason: str) -> Snapshot:
@@ -105,43 +137,52 @@ def _unreadable(namespace: Namespace, where: str, reason: str) -> Snapshot:
     )
 
 
-def _crowded(snapshot: Snapshot, where: str) -> Snapshot:
-    reason = f"expected two state files, found {MAX_FILES} and more; move the others away"
+def _crowded(snapshot: Snapshot, where: str, files: _Files) -> Snapshot:
+    reason = (
+        f"expected two state files, found {files.found - (snapshot.outcome is not None)}, of which"
+        f" {len(files.seen)} were looked at; move the others away"
+    )
     return msgspec.structs.replace(
         snapshot,
         problems=(*snapshot.problems, Problem(path=where, reason=reason)),
-        # One of the parties' own may be among those that were not looked at.
-        decidable=False,
+        # Who the responder is may stand in one that was not looked at.
+        decidable=snapshot.decidable and snapshot.responder is not None,
     )
 
 
-def _stable(directory: int) -> dict[str, _Seen] | None:
-    for _ in range(MAX_LOOKS):
+def _stable(directory: int, rank: Callable[[str], int]) -> _Files | None:
+    for look in range(MAX_LOOKS):
         seen: dict[str, _Seen] = {}
+        # A stranger whose files change all the time must not keep the parties from being heard.
+        strangers = look < MAX_LOOKS // 2
         try:
-            names = _names(directory)
+            names, found = _names(directory, rank, strangers=strangers)
             if all(_look(directory, name, seen) for name in names) and (
-                _names(directory) == names and all(_same(directory, n, s) for n, s in seen.items())
+                _names(directory, rank, strangers=strangers)[0] == names
+                and all(_same(directory, n, s) for n, s in seen.items())
             ):
-                return {shown(name): look for name, look in seen.items()}
+                return _Files({shown(name): held for name, held in seen.items()}, found)
         finally:
-            for look in seen.values():
-                if look.fd >= 0:
-                    os.close(look.fd)
+            for held in seen.values():
+                if held.fd >= 0:
+                    os.close(held.fd)
     return None
 
 
-def _names(directory: int) -> list[str]:
+def _names(directory: int, rank: Callable[[str], int], *, strangers: bool) -> tuple[list[str], int]:
+    """Return which files to look at, and how many there are."""
     found = [
         name
         for name in os.listdir(directory)
         if name == reading.OUTCOME_NAME or name.endswith(reading.STATE_SUFFIX)
     ]
-    found.sort()
-    # Whoever floods a namespace with files cannot make a poll read them all; the outcome
-    # sorts among the names and must not be crowded out. One too many says that there are.
-    found.sort(key=lambda name: name != reading.OUTCOME_NAME)
-    return found[: MAX_FILES + 1]
+    if len(found) <= 3 and strangers:
+        # As it should be: nobody is crowded out.
+        return sorted(found), len(found)
+    ranked = sorted((rank(name), name) for name in found)
+    # Whoever floods a namespace with files cannot make a poll read them all.
+    chosen = [name for number, name in ranked if strangers or number < reading.STRANGER]
+    return chosen[:MAX_FILES], len(found)
 
 
 def _look(directory: int, name: str, seen: dict[str, _Seen]) -> bool:
@@ -181,10 +222,10 @@ def linked_to(layout: Layout, entry: str) -> Namespace | None:
     """Return the namespace that a link means, None where there is no such link."""
     try:
         return layout.link_target(entry, os.readlink(entry))
-    except FileNotFoundError:
-        return None
-    except OSError:
-        # EINVAL: this is no link.
+    except OSError as error:
+        # EINVAL: this is no link. Whatever else the disk says is no answer.
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
+            raise
         return None
 
 
@@ -205,6 +246,8 @@ def create(
     tried.
     """
     initiator, responder = parties
+    for party in parties:
+        bounded.check_room(layout, party, ACTIVE)
     while True:
         namespace = Namespace(negotiation_id(initiator, responder, chemical, seconds), initiator)
         seconds += 1
@@ -232,6 +275,9 @@ def create(
                 # have the same short name. Its link came first.
                 continue
             raise
+        if not owners.isolated:
+            # Whoever made the directories of the parties may have died before they were durable.
+            disk.confirm(layout.teams)
         return namespace
 
 

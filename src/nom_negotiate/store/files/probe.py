@@ -7,7 +7,7 @@ import os
 from nom_negotiate.errors import ConfigurationError
 from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
-from nom_negotiate.store.files.errnos import store_error
+from nom_negotiate.store.files.errnos import is_passing, store_error
 
 
 def check_file_system(disk: Disk, root: str) -> None:
@@ -40,6 +40,8 @@ def _try_out(disk: Disk, room: str) -> None:
         try:
             step()
         except OSError as error:
+            if is_passing(error):
+                raise store_error(error, "write to the data root") from error
             raise _unsupported(room, ability, error.strerror or str(error)) from error
     if disk.create(f"{room}/a", b"4"):
         raise _unsupported(room, "create a file only where there is none", "it replaced one")

@@ -10,39 +10,53 @@ its bytes: the owner may have marked it as settled since.
 
 from __future__ import annotations
 
-import os
+from typing import Final
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
-from nom_negotiate.errors import RecordError
+from nom_negotiate.errors import RecordError, StoreError
 from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.layout import Layout
+from nom_negotiate.store.files.packroom import PackRoom
 from nom_negotiate.store.port import Filed
 
+MAX_NAMES: Final = 1000
+"""Names that are tried for one transaction. Whoever takes them all stops its own deal only."""
 
-def settle(disk: Disk, layout: Layout, outcome: Outcome) -> dict[Address, Filed]:
+
+def settle(disk: Disk, layout: Layout, packed: PackRoom, outcome: Outcome) -> dict[Address, Filed]:
     """Place both transactions of an agreed outcome; return them with their names."""
     both = mirrored(outcome)
-    rooms = {party: layout.room(party, "transactions") for party in both}
-    for room in rooms.values():
+    for party in both:
         # ENOENT, ENOTDIR: a party that a program made up, or whose room was removed.
-        os.close(os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        bounded.check_room(layout, party, "transactions")
     return {
-        party: place(disk, rooms[party], outcome.transactions[party], transaction)
+        party: place(disk, layout, packed, party, outcome.transactions[party], transaction)
         for party, transaction in both.items()
     }
 
 
-def place(disk: Disk, room: str, wanted: str, transaction: Transaction) -> Filed:
-    """Place one transaction under the wanted name or the next free one, exactly once."""
+def place(
+    disk: Disk,
+    layout: Layout,
+    packed: PackRoom,
+    party: Address,
+    wanted: str,
+    transaction: Transaction,
+) -> Filed:
+    """Place one transaction under the wanted name or the next free one, exactly once.
+
+    A name that is packed is taken, too.
+    """
+    room = bounded.check_room(layout, party, "transactions")
     data = codec.encode(transaction)
     attempt = 1
-    while True:
+    while attempt <= MAX_NAMES:
         name = next_name(wanted, attempt)
         path = f"{room}/{name}"
-        found = _transaction(path)
+        found = _transaction(path) or _packed(packed, party, name, transaction.timestamp)
         if found is None:
             if disk.create(path, data):
                 return Filed(name, transaction)
@@ -53,6 +67,20 @@ def place(disk: Disk, room: str, wanted: str, transaction: Transaction) -> Filed
             disk.confirm(room)
             return Filed(name, found)
         attempt += 1
+    raise StoreError(
+        "store_failed",
+        f"expected a free name like {wanted} at {party}, found {MAX_NAMES} taken",
+        hint="move away what took them",
+    )
+
+
+def _packed(
+    packed: PackRoom, party: Address, name: str, at: int
+) -> Transaction | RecordError | None:
+    try:
+        return packed.transaction(party, name, at)
+    except RecordError as error:
+        return error
 
 
 def _transaction(path: str) -> Transaction | RecordError | None:

@@ -4,7 +4,8 @@ Rules of the room:
 
 - Nothing is followed and nothing is changed: a link is an entry with its text.
 - What lies here and does not belong is an entry like any other, with what is wrong with it.
-- `private/` is named and not entered, hidden names (locks, temporary files) are left out.
+- `private/` and `spare/` are named and not entered; hidden names (locks, temporary files) are
+  left out.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing, Profile
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files import bounded, namespace
-from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, Layout
-from nom_negotiate.store.port import Namespace
+from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, PACK_SUFFIX, PACKS, SPARE, Layout
+from nom_negotiate.store.files.packs import Packs
+from nom_negotiate.store.port import Namespace, PackSummary
 
-Record = Snapshot | Transaction | Listing | Profile
+Record = Snapshot | Transaction | Listing | Profile | PackSummary
 
 
 class EntryKind(enum.StrEnum):
@@ -44,7 +46,7 @@ class Entry(NamedTuple):
         name: in its directory; the whole path for the root.
         kind: what it is; a file is everything that is neither a directory nor a link.
         link: what a link says.
-        record: what a negotiation's directory, a transaction, a listing or a profile holds;
+        record: what a negotiation's directory, a transaction, a listing, a profile or a pack holds;
             of a party that is looked at alone, what its links lead to, too.
         problem: what is wrong with it.
     """
@@ -71,17 +73,20 @@ def walk(layout: Layout, party: Address | None) -> Iterator[Entry]:
     """Yield the entries of the root, or of one party's directory, in the order of a drawing."""
     if party is None:
         yield Entry(0, True, layout.root, EntryKind.DIRECTORY)
-        yield from _Walk(layout, follow=False).directory(layout.root, 1)
+        yield from _Walk(layout, None).directory(layout.root, 1)
         return
     home = layout.party(party)
     yield Entry(0, True, directory_name(party), EntryKind.DIRECTORY)
-    yield from _Walk(layout, follow=True).directory(home, 1)
+    yield from _Walk(layout, party).directory(home, 1)
 
 
 class _Walk:
-    def __init__(self, layout: Layout, *, follow: bool) -> None:
+    """A walk over the root, or over one party's directory and what its links lead to."""
+
+    def __init__(self, layout: Layout, party: Address | None) -> None:
         self.layout = layout
-        self.follow = follow
+        self.packs = Packs(layout)
+        self.party = party
 
     def directory(self, path: str, depth: int) -> Iterator[Entry]:
         try:
@@ -108,7 +113,7 @@ class _Walk:
         if place is not None:
             found = self.negotiation(found, place)
         yield found
-        if rooms[1:] == [_PRIVATE]:
+        if rooms[1:] in ([_PRIVATE], [SPARE]):
             return
         try:
             yield from self.directory(entry.path, depth + 1)
@@ -124,7 +129,13 @@ class _Walk:
             return found._replace(problem="leads to no negotiation")
         if not os.path.isdir(self.layout.namespace(target)):
             return found._replace(problem="leads to a negotiation that is not there")
-        return self.negotiation(found, target) if self.follow else found
+        return found if self.party is None else self.followed(found, target, self.party)
+
+    def followed(self, found: Entry, target: Namespace, party: Address) -> Entry:
+        seen = self.negotiation(found, target)
+        if isinstance(seen.record, Snapshot) and not seen.record.concerns(party):
+            return found._replace(problem="leads to a negotiation of others")
+        return seen
 
     def negotiation(self, found: Entry, place: Namespace) -> Entry:
         snapshot = namespace.read_snapshot(self.layout, place)
@@ -136,6 +147,8 @@ class _Walk:
     def file(self, entry: os.DirEntry[str], depth: int, last: bool) -> Entry:
         found = Entry(depth, last, entry.name, EntryKind.FILE)
         rooms = self.rooms(entry)
+        if len(rooms) == 3 and rooms[1] == PACKS:
+            return self.pack(found, rooms[0])
         decode = _DECODERS.get(rooms[1] if len(rooms) in (2, 3) else "")
         if decode is None or not entry.name.endswith(".json"):
             return found
@@ -144,6 +157,15 @@ class _Walk:
             return found if data is None else found._replace(record=decode(data))
         except RecordError as error:
             return found._replace(problem=error.message)
+
+    def pack(self, found: Entry, home: str) -> Entry:
+        party, month = address_of_directory(home), found.name.removesuffix(PACK_SUFFIX)
+        summaries = [] if party is None else self.packs.summaries(party)
+        summary = next((one for one in summaries if one.month == month), None)
+        if summary is None or found.name == month:
+            return found._replace(problem="is no pack")
+        problems = "; ".join(problem.reason for problem in summary.problems)
+        return found._replace(record=summary, problem=problems or None)
 
     def rooms(self, entry: os.DirEntry[str]) -> list[str]:
         """Return the names that lead from `teams/` to an entry; none for other places."""

@@ -10,7 +10,7 @@ from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.store.files import namespace, settlement
+from nom_negotiate.store.files import bounded, namespace, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners
@@ -91,7 +91,5 @@ class FileWriter:
         assert listing.user == self._party, "a pen writes its own party's listings only"
         check_id(listing.id)
         with reported(f"write the listing {listing.id}"):
-            self._disk.replace(
-                f"{self._layout.room(self._party, 'listings')}/{listing.id}.json",
-                codec.encode(listing),
-            )
+            room = bounded.check_room(self._layout, self._party, "listings")
+            self._disk.replace(f"{room}/{listing.id}.json", codec.encode(listing))
