@@ -31,6 +31,7 @@ class Deed(Enum):
     """What a line of code does to the world."""
 
     CHANGES_DISK = "only store/files/atomic.py changes the disk"
+    STARTS_PROCESS = "another process could do anything: only mount.py starts one, to try a lock"
     LOCKS = "locks are files: only store/files/ takes them"
     READS_DISK = "only store/files/ looks at the data root, and legacy/ at its source"
     WRITES_UNSEEN = "only store/files/ calls atomic: everybody else writes through a store"
@@ -46,6 +47,7 @@ MAY: dict[Deed, tuple[str, ...]] = {
     # The demo makes itself a place to play in, and schemas.py writes docs/schemas: neither is
     # anybody's data root.
     Deed.CHANGES_DISK: ("store/files/atomic.py", "cli/demo", "schemas.py"),
+    Deed.STARTS_PROCESS: ("store/files/mount.py",),
     Deed.LOCKS: ("store/files/",),
     Deed.READS_DISK: ("store/files/", "legacy/", "cli/demo", "schemas.py"),
     Deed.WRITES_UNSEEN: ("store/files/",),
@@ -83,7 +85,8 @@ CHANGING = words(
     "os.",
 )
 # Of these modules every function counts, but for those in HARMLESS.
-CHANGING_MODULES = words("shutil tempfile subprocess dbm shelve")
+CHANGING_MODULES = words("shutil tempfile dbm shelve")
+STARTING_MODULES = words("subprocess multiprocessing")
 HARMLESS = words("shutil.which shutil.get_terminal_size subprocess.SubprocessError")
 
 READING = words(
@@ -350,6 +353,8 @@ def deed_of(name: str) -> Deed | None:
         return None
     if name in CHANGING or top in CHANGING_MODULES or name in {"os.open", *OPENERS}:
         return Deed.CHANGES_DISK
+    if top in STARTING_MODULES:
+        return Deed.STARTS_PROCESS
     if name in READING or top in READING_MODULES:
         return Deed.READS_DISK
     if any(name == n or name.startswith(f"{n}.") for n in ENVIRONMENT):
@@ -412,7 +417,6 @@ def test_there_are_modules_to_judge() -> None:
         ("poller.py", "path.open(mode='w')", Deed.CHANGES_DISK),
         ("cli/init.py", "open(path, 'xb')", Deed.CHANGES_DISK),
         ("cli/init.py", "open(path, mode)", Deed.CHANGES_DISK),
-        ("cli/init.py", "import subprocess\nsubprocess.run(['rm', path])", Deed.CHANGES_DISK),
         ("legacy/run.py", "path.unlink(missing_ok=True)", Deed.CHANGES_DISK),
         ("legacy/events.py", "import io\nio.open(path, 'r+')", Deed.CHANGES_DISK),
         ("store/memory.py", "import os\nos.fsync(fd)", Deed.CHANGES_DISK),
@@ -421,6 +425,9 @@ def test_there_are_modules_to_judge() -> None:
         ("store/files/layout.py", "import os\nos.open(p, os.O_RDONLY | flags)", Deed.CHANGES_DISK),
         ("store/files/layout.py", "import os\nos.open(p, os.O_CREAT)", Deed.CHANGES_DISK),
         ("store/files/layout.py", "import os\nos.fdopen(fd, 'wb')", Deed.CHANGES_DISK),
+        # another process
+        ("cli/init.py", "import subprocess\nsubprocess.run(['rm', path])", Deed.STARTS_PROCESS),
+        ("store/files/atomic.py", "from subprocess import run\nrun(['sync'])", Deed.STARTS_PROCESS),
         # locks
         ("poller.py", "from filelock import FileLock", Deed.LOCKS),
         ("legacy/run.py", "import filelock", Deed.LOCKS),
@@ -480,6 +487,7 @@ def test_a_breach_is_found(path: str, source: str, deed: Deed) -> None:
             "fd = os.open(p, SAFELY | os.O_NONBLOCK)\n"
             "with os.fdopen(fd, 'rb') as file: file.read()",
         ),
+        ("store/files/mount.py", "import subprocess\nsubprocess.run(['true'], timeout=1)"),
         ("store/files/lock.py", "from filelock import FileLock"),
         ("legacy/events.py", "path.read_text()\nfor p in root.rglob('*.json'): open(p, 'rb')"),
         ("legacy/events.py", "import tarfile\ntarfile.open(path, 'r:gz')"),

@@ -30,10 +30,11 @@ TABLE: Final = (
     Entry("show", f"{_HERE}.show:show", "Show one negotiation, and draw its prices.", _LOOK),
     Entry("tree", f"{_HERE}.tree:tree", "Draw the directories of the parties.", _LOOK),
     Entry("stats", f"{_HERE}.stats:stats", "Show the figures of a data root.", _LOOK),
-    Entry("archive", f"{_HERE}.archive:archive", "Look at what has ended.", _LOOK),
+    Entry("archive", f"{_HERE}.archive:archive", "Look at what has ended, and pack it.", _LOOK),
     Entry("schemas", f"{_HERE}.schemas:schemas", "Print the JSON Schemas of all files.", _LOOK),
     Entry("poll", f"{_HERE}.poll:poll", "Make one pass: settle what is agreed.", _OPERATE),
     Entry("run", f"{_HERE}.run:run", "Poll again and again, until stopped.", _OPERATE),
+    Entry("doctor", f"{_HERE}.doctor:doctor", "Find and mend what does not belong.", _OPERATE),
     Entry("migrate", f"{_HERE}.migrate:migrate", "Bring old data over.", _OPERATE),
 )
 
@@ -49,11 +50,12 @@ Examples:
   nom ls --as bob@stonybrook.edu
 \b
 Exit statuses:
-  0 done                          5 not there
-  1 a fault of this program       6 a bad record
-  2 wrong usage or input          7 trouble with the disk
-  3 against the rules             8 a data root or extension that cannot work
-  4 somebody else moved first     9 two things differ that must agree
+  0 done                          6 a bad record
+  1 a fault of this program       7 trouble with the disk
+  2 wrong usage or input          8 a data root or extension that cannot work
+  3 against the rules             9 two things differ that must agree
+  4 somebody else moved first    10 something was wrong, and is mended
+  5 not there                    11 something is wrong, and needs a person
 """,
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
