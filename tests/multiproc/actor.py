@@ -12,6 +12,7 @@ import json
 import random
 import select
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from nom_negotiate import Desk, Negotiation, NomError, Party, Phase
@@ -41,7 +42,15 @@ def haggle(root: str, seed: str) -> None:
     raise SystemExit("this takes too long")
 
 
-def act(choose: random.Random, party: Party, found: Negotiation, text: str) -> None:
+def act(
+    choose: random.Random,
+    party: Party,
+    found: Negotiation,
+    text: str,
+    tell: Callable[..., None] = tell,
+    trying: Callable[..., None] = lambda **what: None,
+) -> None:
+    """Do one thing as one party; say before what is tried, and tell what came of it."""
     table = found.on_table
     assert table is not None
     if table.by == party.address:
@@ -61,6 +70,7 @@ def act(choose: random.Random, party: Party, found: Negotiation, text: str) -> N
             "valid_until": choose.choice([None, None, party.desk.now()]),
         }
     said = {"verb": verb, "id": found.id, "by": party.address, **options}
+    trying(**said)
     try:
         after = getattr(party, verb)(found.id, **options)
     except NomError as error:
