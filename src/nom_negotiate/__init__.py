@@ -33,7 +33,7 @@ from nom_negotiate.party import Party
 from nom_negotiate.poller import Report
 from nom_negotiate.store.files import FileStore
 from nom_negotiate.store.memory import MemoryStore
-from nom_negotiate.store.port import Filed, Namespace, Store
+from nom_negotiate.store.port import Filed, Namespace, Packing, PackSummary, Store
 
 __version__ = "0.1.0"
 
@@ -57,6 +57,8 @@ __all__ = [
     "NotFound",
     "Offer",
     "Outcome",
+    "PackSummary",
+    "Packing",
     "Party",
     "PartyState",
     "Phase",

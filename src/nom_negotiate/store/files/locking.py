@@ -3,7 +3,8 @@
 Rules of the room:
 
 - The kernel lets go of a lock when its holder dies: nothing is left to be broken.
-- A lock keeps work from being done twice at once. No invariant rests on it.
+- A lock keeps work from being done twice at once. No invariant rests on it, with one
+  exception: unpacking a month while it is packed.
 - A lock file stays when it is let go: whoever removed it could split those who wait.
 """
 

@@ -1,0 +1,82 @@
+"""What schedules begin with: situations in which something can go wrong at all.
+
+Left to chance, the words of two parties seldom meet. A scene says what alice has started, what
+was answered, and who says what at the same moment; when exactly, and what befalls them, remains
+for the seed to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from tests.support import ALICE, BOB
+
+
+class Word(NamedTuple):
+    """What a party says; None for a poll."""
+
+    party: str | None
+    verb: str
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+POLL: Final = Word(None, "poll")
+
+
+class Scene(NamedTuple):
+    """One situation.
+
+    Attributes:
+        start: options of alice's start that are not left to chance.
+        before: what is said before, one after another.
+        at_once: what is said at the same moment, each by a process of its own.
+        last_second: it is the last second in which it may be said.
+        nobody: there are no parties yet, and nothing was started.
+    """
+
+    start: dict[str, Any]
+    before: tuple[Word, ...]
+    at_once: tuple[Word, ...]
+    last_second: bool = False
+    nobody: bool = False
+
+
+FIRM: Final = {"firm": True, "valid_until": None, "idle_s": None}
+INDICATIVE: Final = {**FIRM, "firm": False}
+SHORT: Final = {**FIRM, "idle_s": 20}
+LAPSING: Final = {**FIRM, "valid_until": 5}
+
+ACCEPT = Word(BOB, "accept")
+ACCEPT_ROUND_1 = Word(BOB, "accept", {"round": 1})
+ACCEPT_TOO = Word(ALICE, "accept")
+REJECT = Word(BOB, "reject")
+WITHDRAW = Word(ALICE, "withdraw")
+COUNTER = Word(BOB, "offer")
+OFFER_AGAIN = Word(ALICE, "offer")
+ALICE_SAYS = Word(ALICE, "say", {"text": "well"})
+BOB_SAYS = Word(BOB, "say", {"text": "well"})
+LOOK = Word(ALICE, "look")
+START = Word(ALICE, "start")
+START_BACK = Word(BOB, "start")
+
+SCENES: Final = {
+    "accepted and taken back": Scene(FIRM, (), (ACCEPT, WITHDRAW, POLL)),
+    "accepted in the last second": Scene(SHORT, (), (ACCEPT, POLL), last_second=True),
+    "said in the last second": Scene(SHORT, (), (BOB_SAYS, POLL), last_second=True),
+    "lapsed, accepted and offered again": Scene(
+        LAPSING, (), (ACCEPT_ROUND_1, OFFER_AGAIN, POLL), last_second=True
+    ),
+    "accepted by both, or taken back": Scene(
+        INDICATIVE, (ACCEPT,), (ACCEPT_TOO, Word(BOB, "withdraw"), POLL)
+    ),
+    "ended by both": Scene(FIRM, (), (REJECT, WITHDRAW, POLL)),
+    "countered and taken back": Scene(FIRM, (), (COUNTER, WITHDRAW, POLL)),
+    "settled by two pollers": Scene(FIRM, (ACCEPT,), (POLL, POLL, LOOK)),
+    "rejected and polled": Scene(FIRM, (), (REJECT, POLL, POLL)),
+    "spoken of by everybody": Scene(FIRM, (BOB_SAYS,), (ALICE_SAYS, BOB_SAYS, LOOK, POLL)),
+    "started by both": Scene(FIRM, (), (START, START_BACK, POLL)),
+    "the first of all": Scene({}, (), (START, START, START_BACK, POLL), nobody=True),
+    "two windows of one party": Scene(FIRM, (), (ACCEPT, COUNTER, POLL)),
+}

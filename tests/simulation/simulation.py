@@ -1,0 +1,435 @@
+"""One schedule: a few parties, a poller or two, and what befalls them, all drawn from a seed.
+
+`run` plays it on a disk in memory and judges it:
+
+- while it goes on, each snapshot that is read, and each outcome (`instants`);
+- at each power cut, that what was reported as done is there (`judging`);
+- at its end and after one more poll, that each negotiation has a linear history
+  (`linearizability`), and the invariants of the whole tree (`books`).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from tests.faults.memory_os import Step, installed
+from tests.simulation import books, model, setting
+from tests.simulation.history import Call, History
+from tests.simulation.instants import ROOT, Instants, Place, Violation, namespaces
+from tests.simulation.judging import Cut, check_durable, check_start, judge
+from tests.simulation.scenes import SCENES, Scene, Word
+from tests.simulation.scheduler import Actor, Scheduler
+from tests.simulation.setting import Locks, Time, template
+from tests.support import ALICE, BOB, CAROL, DAY
+
+from nom_negotiate import Desk, FileStore, Negotiation
+from nom_negotiate.store.files import namespace
+
+STAGED: Final = 0.75
+"""The share of schedules that begin with a scene; in others each actor makes some calls."""
+
+TRACE: Final = 60
+"""Lines of the trace that a failure shows."""
+
+
+Choice = tuple[str, str | None, dict[str, Any]]
+"""A verb, the id of a negotiation, and the other arguments."""
+
+
+class Failed(AssertionError):
+    """Tells what went wrong in a schedule, and how to see it again."""
+
+    def __init__(self, seed: int, why: BaseException, run: Simulation) -> None:
+        self.seed = seed
+        self.why = why
+        lines = run.sched.trace[-TRACE:]
+        super().__init__(
+            f"{type(why).__name__}: {why}\n\n"
+            f"the last steps of {run.sched.steps}:\n" + "\n".join(map(str, lines)) + "\n\n"
+            f"the calls:\n{run.history}\n\n"
+            f"again: NOM_SEED={seed} {run.forced}pytest tests/simulation/test_simulation.py -k seed"
+        )
+
+
+@dataclass
+class Part:
+    """What is left to do of one actor; whoever comes after it goes on with it."""
+
+    name: str
+    party: str | None
+    calls: int
+    word: Word | None = None
+
+
+@dataclass(frozen=True)
+class Played:
+    """What one schedule was."""
+
+    seed: int
+    steps: int
+    calls: int
+    digest: str
+    cuts: int
+    deaths: int
+    ends: tuple[str, ...]
+
+
+class Simulation:
+    """One schedule.
+
+    Args:
+        seed: decides everything.
+        scene: the name of the scene, if that is not for the seed to decide.
+    """
+
+    def __init__(self, seed: int, scene: str | None = None) -> None:
+        self.seed = seed
+        self.rng = rng = random.Random(seed)
+        self.forced = "" if scene is None else f"NOM_SCENE='{scene}' "
+        self.scene: Scene | None = None
+        if rng.random() < STAGED or scene is not None:
+            self.scene = SCENES[scene or rng.choice(list(SCENES))]
+        self.time = Time(rng)
+        few = self.scene is not None or rng.random() < 0.7
+        self.cast = (ALICE, BOB) if few else (ALICE, BOB, CAROL)
+        nobody = self.scene.nobody if self.scene else rng.random() < 0.1
+        self.memory = template(() if nobody else self.cast)
+        self.memory.disk.clock = self.time
+        self.memory.kill = self._signal  # type: ignore[attr-defined]
+        self.sched = Scheduler(
+            rng,
+            setting.policy(rng, long=self.scene is None),
+            setting.dangers(rng),
+            is_free=self._is_free,
+            on_step=self.time.go_on,
+            on_turn=self._turn,
+            on_death=self._died,
+            on_cut=self._cut,
+        )
+        fails = rng.random() < 0.5
+        self.locks = Locks(
+            lambda: self.sched.current,
+            self.sched.wait,
+            lambda path: fails and path == f"{ROOT}/poller/lock",
+        )
+        self.history = History(lambda: self.sched.steps)
+        self.instants = Instants(self.memory)
+        self.calls: dict[Actor | None, Call] = {}
+        self.opened: dict[int, Actor | None] = {}
+        self.latest: dict[str, Negotiation] = {}
+        self.parts: dict[Actor, Part] = {}
+        self.cuts: list[Cut] = []
+        self.names = Counter[str]()
+        self.deaths = 0
+
+    # What it is made of
+
+    def _cast_parts(self) -> list[Part]:
+        rng = self.rng
+        if self.scene is not None:
+            parts = [Part(_name(word.party), word.party, 1, word) for word in self.scene.at_once]
+        else:
+            parts = [Part(_name(party), party, rng.randint(1, 4)) for party in self.cast]
+            if rng.random() < 0.2:
+                parts.append(Part("alice", ALICE, rng.randint(1, 4)))
+            for _ in range(rng.choice((0, 1, 1, 1, 2, 2))):
+                parts.append(Part(_name(None), None, rng.randint(1, 3)))
+        rng.shuffle(parts)
+        return parts
+
+    # What the scheduler tells
+
+    def _is_free(self, path: str) -> bool:
+        inode = self.memory.disk.find(path).inode
+        return inode not in self.locks.held
+
+    def _signal(self, pid: int, signal: int) -> None:
+        assert signal == 0, "the store asks whether a process lives, and sends it nothing"
+        if not any(actor.pid == pid and not actor.done for actor in self.sched.actors):
+            raise ProcessLookupError(errno.ESRCH, "no such process")
+
+    def _turn(self, actor: Actor) -> None:
+        self.memory.pid = actor.pid
+
+    def _died(self, actor: Actor) -> None:
+        self.deaths += 1
+        self.locks.died(actor)
+        for fd in [fd for fd, owner in self.opened.items() if owner is actor]:
+            del self.opened[fd]
+            if fd in self.memory.disk.fds:
+                self.memory._closed(fd)
+        part = self.parts.get(actor)
+        if part is not None and part.calls:
+            self._spawn(part)
+
+    def _cut(self) -> None:
+        worlds = list(self.memory.worlds(self.rng, self.rng.choice((3, 12))))
+        self.memory.disk = self.rng.choice(worlds).disk
+        self.locks.held.clear()
+        self.opened.clear()
+        self.instants.begin_anew()
+        self.cuts.append(self._left())
+        check_durable(self.history.calls, self.memory)
+        going, self.parts = [part for part in self.parts.values() if part.calls], {}
+        # As many as there were, though not each of them: one may have had a successor.
+        for part in {id(part): part for part in going}.values():
+            self._spawn(part)
+
+    def _left(self) -> Cut:
+        there = namespaces(self.memory).items()
+        return Cut(self.history.moment(), {place: model.read(files) for place, files in there})
+
+    def _told(self, step: Step) -> None:
+        """Be told of a primitive by the `os` in memory."""
+        if step.when != "after":
+            self.sched.step(step.name, step.arguments, step.changes)
+        elif step.name == "open":
+            self.opened.setdefault(self.memory.disk.last_fd, self.sched.current)
+        elif step.name in ("rename", "link", "unlink"):
+            path = step.arguments[0 if step.name == "unlink" else 1]
+            new = self.instants.note(path)
+            call = self.calls.get(self.sched.current)
+            if new is not None and call is not None and call.verb == "start":
+                call.negotiation = new.id
+
+    # The actors
+
+    def _spawn(self, part: Part) -> None:
+        self.names[part.name] += 1
+        name = f"{part.name} {self.names[part.name]}"
+        actor = self.sched.spawn(name, lambda: self._play(part, name))
+        self.parts[actor] = part
+
+    def _desk(self) -> Desk:
+        return Desk(FileStore(ROOT), clock=self._clock, validators=(), after_settlement=())
+
+    def _clock(self) -> float:
+        now = self.time.now
+        call = self.calls.get(self.sched.current)
+        if call is not None:
+            call.times.append(int(now))
+        return now
+
+    def _play(self, part: Part, name: str) -> None:
+        desk = self._desk()
+        while part.calls:
+            part.calls -= 1
+            if part.party is None:
+                self._call(Call(name, None, "poll", None, {}), desk.poll)
+            elif part.word is None:
+                self._act(desk, name, part.party)
+            else:
+                self._act(desk, name, part.party, self._said(part.word))
+
+    def _act(self, desk: Desk, name: str, party: str, choice: Choice | None = None) -> None:
+        verb, negotiation, options = self._choice(party) if choice is None else choice
+        call = Call(name, party, verb, negotiation, options)
+        arguments = dict(options)
+        actor = desk.party(party)
+        if verb == "look":
+            assert negotiation is not None
+            self._call(call, lambda: actor.negotiation(negotiation))
+        elif verb == "start":
+            other = arguments.pop("counterparty")
+            self._call(call, lambda: actor.start(other, **arguments))
+        else:
+            self._call(call, lambda: getattr(actor, verb)(negotiation, **arguments))
+
+    def _call(self, call: Call, body: Callable[[], Any]) -> None:
+        actor = self.sched.current
+        self.calls[actor] = call
+        try:
+            self.history.record(call, body)
+        finally:
+            del self.calls[actor]
+        if call.found is not None:
+            self.latest[call.found.id] = call.found
+        if call.report is not None:
+            books.check_told(self.memory, call.report.agreed)
+        if call.code == "unknown_negotiation" and self.time.has_jumped:
+            # The link of a start that took a day by the clock is taken for one that was left,
+            # and comes back with the next poll.
+            call.is_judged = False
+        if call.verb == "start":
+            check_start(call, self.history.calls, in_order=not self.time.has_jumped)
+        problems = [] if call.report is None else [p.reason for p in call.report.problems]
+        if call.code == "store_failed":
+            problems.append(str(call))
+        for problem in problems:
+            # A file that was begun a day ago by the clock is taken for one that was left.
+            if not (self.time.has_jumped and os.strerror(errno.ENOENT) in problem):
+                raise Violation(f"met trouble: {problem}")
+
+    # What they do
+
+    def _choice(self, party: str) -> Choice:
+        rng = self.rng
+        mine = [n for n in self.latest.values() if party in (n.initiator, n.responder)]
+        if not mine or rng.random() < 0.07:
+            return "start", None, self._start(party)
+        seen = mine[-1] if rng.random() < 0.8 else rng.choice(mine)
+        table = seen.on_table
+        own = table is not None and table.by == party
+        weights = (
+            {"withdraw": 45, "say": 20, "offer": 20, "accept": 3, "reject": 3, "look": 9}
+            if own
+            else {"accept": 50, "offer": 20, "reject": 10, "say": 10, "withdraw": 3, "look": 7}
+        )
+        [verb] = rng.choices(list(weights), list(weights.values()))
+        options: dict[str, Any] = {}
+        if verb == "offer":
+            options = self._terms()
+        elif verb == "accept" and table is not None and rng.random() < 0.6:
+            options = {"round": table.round if rng.random() < 0.9 else max(table.round - 1, 1)}
+        elif verb == "say":
+            options = {"text": "well"}
+        return verb, seen.id, options
+
+    def _said(self, word: Word) -> Choice:
+        assert word.party is not None
+        if word.verb == "start":
+            return "start", None, self._start(word.party)
+        first = next(iter(self.latest))
+        return word.verb, first, self._terms() if word.verb == "offer" else dict(word.options)
+
+    def _terms(self) -> dict[str, Any]:
+        rng = self.rng
+        terms: dict[str, Any] = {"price": rng.choice((5, 6)), "quantity": 10}
+        if rng.random() < 0.25:
+            terms["firm"] = False
+        if rng.random() < 0.4:
+            terms["valid_until"] = int(self.time.now) + rng.choice((1, 5, 30, DAY))
+        return terms
+
+    def _start(self, party: str) -> dict[str, Any]:
+        rng = self.rng
+        other = rng.choice([one for one in self.cast if one != party])
+        options = self._terms()
+        options.update(counterparty=other, chemical=rng.choice("CN"), role="buyer")
+        if rng.random() < 0.4:
+            options["idle_s"] = rng.choice((20, 60, 300))
+        if rng.random() < 0.1:
+            options["life_s"] = 300
+        if rng.random() < 0.2:
+            options["max_rounds"] = rng.choice((2, 3))
+        if rng.random() < 0.2:
+            options["message"] = "hello"
+        if rng.random() < 0.3:
+            options["again"] = True
+        return options
+
+    # A schedule
+
+    def run(self) -> Played:
+        """Play the schedule and judge it.
+
+        Raises:
+            Failed: where something is not as it was promised.
+        """
+        try:
+            with self._installed():
+                self._prologue()
+                self.memory.step = self._told
+                for part in self._cast_parts():
+                    self._spawn(part)
+                self.sched.run()
+                self.memory.step = None
+                self._epilogue()
+        except Exception as error:
+            raise Failed(self.seed, error, self) from error
+        return self._played()
+
+    def _prologue(self) -> None:
+        """Let happen what most races are about, one call after another."""
+        rng = self.rng
+        if self.scene is not None and not self.scene.nobody:
+            start = {**self._start(ALICE), **self.scene.start}
+            if start["valid_until"] is not None:
+                start["valid_until"] += int(self.time.now)
+            self._act(self._desk(), "alice", ALICE, ("start", None, start))
+            for word in self.scene.before:
+                assert word.party is not None
+                self._act(self._desk(), _name(word.party), word.party, self._said(word))
+            if self.scene.last_second:
+                [deal] = self.latest.values()
+                table = deal.on_table
+                lapses = None if table is None else table.valid_until
+                self.time.stand_at(lapses or deal.expires_at)
+        elif self.scene is None and rng.random() < 0.8:
+            self._act(self._desk(), "alice", ALICE, ("start", None, self._start(ALICE)))
+        self.time.latest = self.time.now
+        self.instants.begin_anew()
+
+    def _epilogue(self) -> None:
+        desk = self._desk()
+        self._call(Call("at last", None, "poll", None, {}), desk.poll)
+        judge(self.history.calls, self.cuts, self._left())
+        books.check(self.memory)
+        if not (self.deaths or self.cuts or self.rng.random() < 0.1):
+            return
+        # Whoever has left something half done is gone for long.
+        self.time.now = self.time.latest + 2 * DAY
+        report = desk.poll()
+        if report.problems:
+            raise Violation(f"the last poll met trouble: {report.problems}")
+        books.check(self.memory)
+        books.check_figures(self.memory, desk)
+        books.check_swept(self.memory)
+
+    def _played(self) -> Played:
+        digest = hashlib.sha256()
+        for line in self.sched.trace:
+            digest.update(repr(line).encode())
+        left = namespaces(self.memory).values()
+        return Played(
+            self.seed,
+            self.sched.steps,
+            len(self.history.calls),
+            digest.hexdigest(),
+            len(self.cuts),
+            self.deaths,
+            tuple(state.end or "open" for files in left if (state := model.read(files))),
+        )
+
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        look = namespace.read_snapshot
+
+        def watched(layout: Any, place: Any, *rest: Any, **options: Any) -> Any:
+            at = Place(os.path.basename(layout.party(place.initiator)), place.id)
+            since = self.instants.at(at)
+            snapshot = look(layout, place, *rest, **options)
+            if snapshot is not None and snapshot.decidable and self.sched.current is not None:
+                self.instants.check_snapshot(at, since, snapshot)
+            return snapshot
+
+        with installed(self.memory, self.locks), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(namespace, "read_snapshot", watched)
+            patch.setattr("nom_negotiate.poller.time", _Still)
+            yield
+
+
+def _name(party: str | None) -> str:
+    return "poller" if party is None else party.partition("@")[0]
+
+
+class _Still:
+    """A stopwatch that says the same in each run."""
+
+    @staticmethod
+    def perf_counter() -> float:
+        return 0.0
+
+
+def play(seed: int, scene: str | None = None) -> Played:
+    """Play and judge the schedule of a seed."""
+    return Simulation(seed, scene).run()

@@ -1,0 +1,101 @@
+"""What the simulation has found, each as small as it could be made."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.faults.memory_os import MemoryOS, Step, installed
+from tests.simulation.instants import ROOT
+from tests.support import ALICE, BOB, DAY, NOON
+
+from nom_negotiate import Desk, FileStore, MemoryStore, NomError
+from nom_negotiate.store.files.atomic import Disk
+
+
+def test_a_word_is_of_the_moment_at_which_it_was_allowed() -> None:
+    times: Iterator[int] = iter(())
+
+    def clock() -> int:
+        return next(times, NOON + DAY + 1)
+
+    desk = Desk(MemoryStore(), clock=clock, validators=(), after_settlement=())
+    times = iter([NOON] * 20)
+    alice = desk.party(ALICE)
+    deal = alice.start(BOB, chemical="C", role="buyer", price=5, quantity=10)
+    times = iter([NOON + DAY])
+    # The first look says that it goes on; with the next one, a second later, it has expired.
+    found = alice.say(deal.id, "one moment")
+    assert [message.at for message in found.messages] == [NOON + DAY]
+
+
+def test_a_start_that_wakes_up_while_it_is_swept_leaves_no_negotiation_without_its_state(
+    tmp_path: Path,
+) -> None:
+    hidden = tmp_path / f"teams/{ALICE}/negotiations/.tmp-1-0123456789ab"
+    named = hidden.with_name("alice_bob_C_1")
+
+    class Waking(Disk):
+        def _unlink(self, *where: Any) -> None:
+            # What a writer that was stopped for a day does first, before anything is removed.
+            if hidden.exists():
+                hidden.rename(named)
+            super()._unlink(*where)
+
+    desk = Desk(FileStore(tmp_path, disk=Waking()), validators=(), after_settlement=())
+    desk.add_party(ALICE)
+    hidden.mkdir()
+    (hidden / "alice_state.json").write_bytes(b"{}")
+    os.utime(hidden, (0, 0))
+    desk.poll()
+    assert not hidden.exists()
+    assert not named.exists() or (named / "alice_state.json").exists()
+
+
+class Stop(BaseException):
+    """Ends a process as a signal does."""
+
+
+def test_what_was_started_is_durable_though_its_parties_were_made_by_somebody_who_died() -> None:
+    for change in itertools.count(2):
+        memory = MemoryOS(lambda: float(NOON))
+        with installed(memory):
+            desk = Desk(FileStore(ROOT), clock=lambda: NOON, validators=(), after_settlement=())
+            alice = desk.party(ALICE)
+            memory.step = stopping_after(change)
+            try:
+                alice.start(BOB, chemical="C", role="buyer", price=5, quantity=10)
+                break
+            except Stop:
+                memory.step = None
+                memory.close_all()
+            deal = alice.start(BOB, chemical="C", role="buyer", price=5, quantity=10, again=True)
+        for world in memory.worlds(random.Random(change), 10):
+            with installed(world):
+                desk.poll()
+                assert finds(desk, ALICE, deal.id), change
+                assert finds(desk, BOB, deal.id), change
+    assert change > 20
+
+
+def stopping_after(change: int) -> Callable[[Step], None]:
+    left = [change]
+
+    def told(step: Step) -> None:
+        if step.when == "after" and step.name in ("mkdir", "rename", "link", "symlink"):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Stop
+
+    return told
+
+
+def finds(desk: Desk, party: str, negotiation_id: str) -> bool:
+    try:
+        return desk.party(party).negotiation(negotiation_id).id == negotiation_id
+    except NomError:
+        return False

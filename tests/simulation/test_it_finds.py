@@ -1,0 +1,131 @@
+"""The simulation finds what it is for: the product broken on purpose, one way at a time.
+
+Each test takes one rule out of the product and plays a scene until it is caught. How many seeds
+that takes depends on the steps of the product; `MOST` is several times what it takes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.simulation.simulation import Failed, play
+
+from nom_negotiate import Kind
+from nom_negotiate.core import rules
+from nom_negotiate.party.action import Actor
+from nom_negotiate.poller import Poller
+from nom_negotiate.store.files import namespace
+from nom_negotiate.store.files.atomic import Disk
+
+MOST = 2000
+
+Break = Callable[[pytest.MonkeyPatch], object]
+
+
+def a_writer_overtakes_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Disk, "overtake", lambda self, directory: None)
+
+
+def a_state_is_written_without_its_guard(patch: pytest.MonkeyPatch) -> None:
+    replace = Disk.replace
+    patch.setattr(Disk, "replace", lambda self, path, data, holds=None: replace(self, path, data))
+
+
+def an_outcome_is_created_without_its_guard(patch: pytest.MonkeyPatch) -> None:
+    create = Disk.create
+    patch.setattr(Disk, "create", lambda self, path, data, holds=None: create(self, path, data))
+
+
+def a_writer_does_not_look_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        Actor,
+        "_look_again",
+        lambda self, pen, before, said, action: self._look(said.negotiation_id).negotiation,
+    )
+
+
+def a_writer_does_not_obey_the_outcome(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Actor, "_obey", lambda self, found, said, action: found)
+
+
+def a_deal_is_settled_before_it_is_concluded(patch: pytest.MonkeyPatch) -> None:
+    decide = Poller._decided
+
+    def decided(self: Any, *arguments: Any) -> Any:
+        outcome = decide(self, *arguments)
+        if outcome is not None and outcome.outcome is Kind.AGREED:
+            self._store.settle(outcome)
+        return outcome
+
+    patch.setattr(Poller, "_decided", decided)
+
+
+def a_deal_is_archived_before_it_is_settled(patch: pytest.MonkeyPatch) -> None:
+    finish = Poller._finish
+
+    def finished(self: Any, place: Any, outcome: Any, found: Any) -> None:
+        self._store.archive(place, outcome.responder)
+        finish(self, place, outcome, found)
+
+    patch.setattr(Poller, "_finish", finished)
+
+
+def a_second_outcome_replaces_the_first(patch: pytest.MonkeyPatch) -> None:
+    create = Disk.create
+
+    def replaced(self: Any, path: str, data: bytes, holds: Any = None) -> bool:
+        if not path.endswith("/outcome.json"):
+            return create(self, path, data, holds)
+        self.replace(path, data, holds)
+        return True
+
+    patch.setattr(Disk, "create", replaced)
+
+
+def a_snapshot_is_not_looked_at_a_second_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(namespace, "_same", lambda directory, name, seen: True)
+
+
+def an_acceptance_does_not_check_the_round(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rules, "check_round", lambda negotiation, seen: None)
+
+
+def a_directory_is_not_synced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Disk, "_sync_now", lambda self, path: None)
+
+
+def a_file_is_not_synced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Disk, "_sync", lambda self, fd: None)
+
+
+BREAKS: list[tuple[Break, str]] = [
+    (a_writer_overtakes_nobody, "accepted and taken back"),
+    (a_state_is_written_without_its_guard, "accepted and taken back"),
+    (an_outcome_is_created_without_its_guard, "said in the last second"),
+    (a_writer_does_not_look_again, "accepted and taken back"),
+    (a_writer_does_not_obey_the_outcome, "accepted in the last second"),
+    (a_deal_is_settled_before_it_is_concluded, "settled by two pollers"),
+    (a_deal_is_archived_before_it_is_settled, "settled by two pollers"),
+    (a_second_outcome_replaces_the_first, "settled by two pollers"),
+    (a_snapshot_is_not_looked_at_a_second_time, "spoken of by everybody"),
+    (an_acceptance_does_not_check_the_round, "lapsed, accepted and offered again"),
+    (a_directory_is_not_synced, "accepted and taken back"),
+    (a_file_is_not_synced, "accepted and taken back"),
+]
+
+
+@pytest.mark.parametrize(
+    ("broken", "scene"), BREAKS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_it_finds_that(broken: Break, scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(monkeypatch)
+    for seed in itertools.count():
+        assert seed < MOST, "the simulation has not noticed"
+        try:
+            play(seed, scene)
+        except Failed as failure:
+            print(f"after {seed + 1} seeds: {failure.why}")
+            return
