@@ -22,3 +22,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def clock() -> Clock:
     """Return a clock that moves only when it is told to."""
     return Clock()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the enumeration of crash points has run, whichever workers ran it."""
+    noted = [
+        note for report in terminalreporter.getreports("passed") for note in report.user_properties
+    ]
+    counts = {
+        what: sum(count for name, count in noted if name == what)
+        for what in ("crash points", "worlds")
+    }
+    if counts["crash points"]:
+        said = " and ".join(f"{count} {what}" for what, count in counts.items())
+        terminalreporter.write_line(f"every crash point: {said} were run")

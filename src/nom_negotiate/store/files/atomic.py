@@ -385,6 +385,9 @@ class Disk:
         except FileNotFoundError:
             # Renamed away, so that it is in its place; or overtaken.
             return
+        except IsADirectoryError:
+            # Somebody made a directory of such a name: it is swept when it is old.
+            return
         except PermissionError:
             # EPERM: in a sticky directory another's temporary file is not ours to remove.
             # EACCES: it was frozen meanwhile; whoever froze it clears it.
