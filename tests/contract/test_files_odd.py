@@ -354,9 +354,9 @@ def test_the_lock_of_a_poll_that_was_killed_is_free(root: Path, desk: Desk) -> N
 
 @pytest.mark.parametrize("name", [".tmp-guarded-1-planted", ".tmp-1-planted"])
 def test_a_directory_of_a_temporary_name_holds_nobody_up(root: Path, desk: Desk, name: str) -> None:
-    start(desk.party(ALICE))
     (root / "teams" / ALICE / "negotiations" / ID / name / "more").mkdir(parents=True)
     desk.party(BOB).accept(ID)
     report = desk.poll()
-    assert (report.agreed, report.problems) == ([ID], [])
+    assert ID in report.agreed
+    assert report.problems == []
     assert len(desk.party(BOB).transactions()) == 1
