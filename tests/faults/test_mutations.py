@@ -41,7 +41,14 @@ BY_NAME = {case.name: case for case in CASES}
 SETTLEMENT = BY_NAME["a poll with an agreement"]
 ACTIONS = [
     BY_NAME[name]
-    for name in ("a start", "an offer", "an acceptance", "a withdrawal", "a mark", "a listing")
+    for name in (
+        "a start with somebody half added",
+        "an offer",
+        "an acceptance",
+        "a withdrawal",
+        "a mark",
+        "a listing",
+    )
 ]
 
 

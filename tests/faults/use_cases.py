@@ -6,14 +6,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+import pytest
 from tests.faults.invariants import polled
 from tests.faults.memory_os import Step, Tree
-from tests.faults.scene import Scene
+from tests.faults.scene import ROOT, Scene
 from tests.support import ALICE, BOB, CAROL, HOUR, NOON
 
-from nom_negotiate import Kind, Negotiation, Settings, market
+from nom_negotiate import Desk, FileStore, Kind, Negotiation, Settings, market
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.poller import Report
+from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.layout import ARCHIVE
 from nom_negotiate.store.files.packing import MARK
 
@@ -160,6 +162,26 @@ def two_parties(scene: Scene) -> None:
     scene.desk.initialise()
     for party in (ALICE, BOB):
         add_party(scene, party)
+
+
+class Died(BaseException):
+    """A process ends here."""
+
+
+class Dying(Disk):
+    """Dies when a party has its name, and before that is durable."""
+
+    def _sync_now(self, path: str) -> None:
+        if path.endswith("/teams"):
+            raise Died
+        super()._sync_now(path)
+
+
+def half_added(scene: Scene) -> None:
+    scene.desk.initialise()
+    add_party(scene, ALICE)
+    with pytest.raises(Died):
+        Desk(FileStore(ROOT, disk=Dying()), clock=scene.clock).add_party(BOB)
 
 
 def add_party(scene: Scene, address: str = CAROL) -> None:
@@ -407,6 +429,13 @@ CASES: Final = [
     Case("the first party of a root that was not set up", nothing, add_party, known),
     Case("a new party", two_parties, add_party, known),
     Case("a start", two_parties, start_one, one_negotiation, ("duplicate_negotiation",)),
+    Case(
+        "a start with somebody half added",
+        half_added,
+        start_one,
+        one_negotiation,
+        ("duplicate_negotiation",),
+    ),
     Case(
         "a start with a stranger", nothing, start_one, one_negotiation, ("duplicate_negotiation",)
     ),

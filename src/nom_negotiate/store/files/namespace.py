@@ -248,6 +248,10 @@ def create(
     initiator, responder = parties
     for party in parties:
         bounded.check_room(layout, party, ACTIVE)
+    if not owners.isolated:
+        # Whoever made the parties' directories may have died before they were durable. Before
+        # anything is written: one party must not be left with a negotiation without the other.
+        disk.confirm(layout.teams)
     while True:
         namespace = Namespace(negotiation_id(initiator, responder, chemical, seconds), initiator)
         seconds += 1
@@ -275,9 +279,6 @@ def create(
                 # have the same short name. Its link came first.
                 continue
             raise
-        if not owners.isolated:
-            # Whoever made the directories of the parties may have died before they were durable.
-            disk.confirm(layout.teams)
         return namespace
 
 
