@@ -141,10 +141,12 @@ def test_an_age_has_to_be_said(nom: Nom, settled: str) -> None:
     assert packs(nom.root) == []
 
 
-def test_a_root_that_is_not_there_is_not_made(nom: Nom, tmp_path: Path) -> None:
+def test_a_root_that_is_not_there_is_named_and_not_made(nom: Nom, tmp_path: Path) -> None:
     nowhere = tmp_path / "mistyped"
-    assert nom("archive", "pack", "--older-than", "1d", data=nowhere).status == 0
-    assert nom("archive", "unpack", "2024-01", data=nowhere).status == 5
+    for command in (("pack", "--older-than", "1d"), ("unpack", "2024-01")):
+        said = nom("archive", *command, data=nowhere)
+        assert (said.status, said.out) == (8, "")
+        assert f"there is no data root at {nowhere}" in said.err
     assert not nowhere.exists()
 
 

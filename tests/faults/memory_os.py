@@ -76,6 +76,10 @@ NOTHING: Final = "nothing"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class NotInMemory(AssertionError):
+    """Something was asked of the system that must not stray to the real disk."""
+
+
 class Step(NamedTuple):
     """One primitive.
 
@@ -264,7 +268,7 @@ class _Paths:
     def __getattr__(self, name: str) -> Any:
         if name in PURE_PATHS:
             return getattr(posixpath, name)
-        raise NotImplementedError(f"os.path.{name} over memory")
+        raise NotInMemory(f"os.path.{name} over memory")
 
     def _mode(self, path: Any, *, follow: bool = True) -> int:
         try:
@@ -337,7 +341,7 @@ class MemoryOS:
     def __getattr__(self, name: str) -> Any:
         if name.startswith(("O_", "F_", "R_", "W_", "X_", "SEEK_", "EX_")) or name in PASSED_ON:
             return getattr(os, name)
-        raise NotImplementedError(f"os.{name} over memory")
+        raise NotInMemory(f"os.{name} over memory")
 
     # Crashes
 
@@ -550,7 +554,7 @@ class MemoryOS:
         self._fd(fd)
         raw = _Raw(self, fd)
         if "b" not in mode:
-            raise NotImplementedError("fdopen of text over memory")
+            raise NotInMemory("fdopen of text over memory")
         if buffering == 0:
             return raw
         if "+" in mode:
@@ -812,7 +816,7 @@ class MemoryOS:
         if path and path[0] == "/":
             return self.disk.find(path, follow=follow)
         if dir_fd is None:
-            raise NotImplementedError(f"a relative path over memory: {path!r}")
+            raise NotInMemory(f"a relative path over memory: {path!r}")
         return self.disk.find(path, follow=follow, start=self._fd(dir_fd).inode)
 
     def _existing(self, given: Any, dir_fd: int | None, *, follow: bool = True) -> int:

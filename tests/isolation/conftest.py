@@ -115,6 +115,7 @@ class Market:
                 pipe.write(_said(deed))
             os._exit(0)
         except BaseException:
+            # Nothing may go on in the child of a test; what ended it is printed, and is a failure.
             traceback.print_exc()
             os._exit(1)
 

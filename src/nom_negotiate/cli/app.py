@@ -17,7 +17,7 @@ from nom_negotiate.cli.output import Output
 from nom_negotiate.core.identity import Address, check_id, parse_address
 from nom_negotiate.core.negotiation import Negotiation
 from nom_negotiate.desk import Desk
-from nom_negotiate.errors import Conflict, InputError, RecordError
+from nom_negotiate.errors import ConfigurationError, Conflict, InputError, RecordError
 from nom_negotiate.party import Party
 from nom_negotiate.store.port import Store
 
@@ -68,6 +68,17 @@ class App:
         # Looked at once, before anything else: a root that is a file is a wrong --data, and
         # not the trouble of whichever file is looked for first.
         _ = desk.settings
+        return desk
+
+    def existing_desk(self) -> Desk:
+        """Return the desk of a data root that is there, for what makes no sense in a new one.
+
+        Raises:
+            ConfigurationError: `unusable_root`, too, where there is nothing yet.
+        """
+        desk = self.desk()
+        if not desk.store.is_set_up():
+            raise ConfigurationError("unusable_root", f"there is no data root at {self.root}")
         return desk
 
     def polling_desk(self) -> Desk:

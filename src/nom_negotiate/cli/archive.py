@@ -109,7 +109,7 @@ def pack(app: App, older_than: str, everybody: bool) -> None:
     meanwhile. An hourly sweep does this by itself, see nom init --pack-after.
     """
     age_s = values.parse_duration(older_than, "--older-than", at_most_s=MAX_PACK_AFTER_S)
-    desk = app.desk()
+    desk = app.existing_desk()
     _say(app, "packed", [desk.pack(age_s, party=None if everybody else app.address)])
 
 
@@ -131,7 +131,7 @@ def unpack(app: App, what: tuple[str, ...], everybody: bool) -> None:
     transactions, or of one transaction. The hourly sweep packs them again if they are old
     enough, see nom init --pack-after.
     """
-    desk = app.desk()
+    desk = app.existing_desk()
     party = None if everybody else app.address
     _say(app, "unpacked", [desk.unpack(name, party=party) for name in what])
 

@@ -208,6 +208,7 @@ class Job:
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except BaseException:
+            # As an interpreter that ends does, for an interrupt, too: to be read in the test.
             sys.excepthook(*sys.exc_info())
         finally:
             with contextlib.suppress(OSError):

@@ -108,6 +108,7 @@ class Disk:
             self._check(holds)
             self._rename(temporary, path)
         except BaseException as error:
+            # Whatever ends it, an interrupt, too, goes on to the caller.
             self._discard(temporary)
             if holds is not None and isinstance(error, FileNotFoundError):
                 raise Overtaken from None
@@ -234,6 +235,7 @@ class Disk:
         try:
             self._rename(temporary, path)
         except BaseException:
+            # Whatever ends it, an interrupt, too, goes on to the caller: nothing is left over.
             self._discard(temporary)
             raise
         self._sync_directory(os.path.dirname(path))
@@ -372,6 +374,7 @@ class Disk:
             finally:
                 os.close(fd)
         except BaseException:
+            # A full disk, an I/O error, an interrupt: it goes on to the caller.
             self._discard(temporary)
             raise
         return temporary

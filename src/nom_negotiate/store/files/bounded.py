@@ -151,6 +151,7 @@ def open_below(top: str, path: str) -> int:
             fd, above = below, fd
             os.close(above)
     except BaseException:
+        # ENOENT, ENOTDIR, an interrupt: it goes on to the caller, without an open directory.
         os.close(fd)
         raise
     return fd

@@ -224,6 +224,8 @@ class UnixOwners(Owners):
         try:
             yield
         except BaseException:
+            # Somebody wrote (Conflict), the disk failed, an interrupt: it goes on to the caller,
+            # and nothing was decided.
             with suppress(FileNotFoundError):
                 disk.set_mode(namespace, OPEN)
             raise
