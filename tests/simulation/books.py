@@ -10,7 +10,7 @@ from typing import Any
 from tests.faults.memory_os import MemoryOS
 from tests.simulation.instants import OUTCOME, ROOMS, Violation, namespaces
 
-from nom_negotiate import Desk
+from nom_negotiate import Desk, Outcome, codec
 
 Tree = Mapping[str, Any]
 
@@ -44,6 +44,12 @@ def check_figures(memory: MemoryOS, desk: Desk) -> None:
         state = next(json.loads(data) for name, data in files.items() if name != OUTCOME)
         for party in (state["user"], state["counterparty"]):
             desk.party(party).negotiation(place.id)
+
+
+def outcomes(memory: MemoryOS) -> list[Outcome]:
+    """Return what was decided of each negotiation that has ended."""
+    there = namespaces(memory).values()
+    return [codec.decode_outcome(files[OUTCOME]) for files in there if OUTCOME in files]
 
 
 def check_told(memory: MemoryOS, agreed: Collection[str]) -> None:

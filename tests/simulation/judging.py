@@ -6,7 +6,7 @@ disk kept of the one before; what had been reported as done must be part of that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tests.faults.memory_os import MemoryOS
@@ -15,6 +15,8 @@ from tests.simulation.history import Call
 from tests.simulation.instants import Place, Violation, namespaces
 from tests.simulation.linearizability import Known, events_of, linearizable
 from tests.support import DAY
+
+from nom_negotiate.core.outcome import Kind, Outcome
 
 States = Mapping[Place, Known]
 """What a disk holds."""
@@ -100,6 +102,25 @@ def check_durable(calls: Sequence[Call], memory: MemoryOS) -> None:
         said = {str(party): number for party, number in call.found.revisions.items()}
         if books.revision(files, call.party) < said[call.party]:
             raise Violation(f"the power cut took the word of {call}")
+
+
+def check_endings(calls: Sequence[Call], outcomes: Iterable[Outcome]) -> None:
+    """Check that who ended a negotiation, and how, is what somebody had asked for.
+
+    Raises:
+        Violation: where a withdrawal stands as a rejection, or the other way round.
+    """
+    verbs = {"withdraw": Kind.WITHDRAWN, "reject": Kind.REJECTED}
+    asked = {
+        (call.negotiation, verbs[call.verb], call.party)
+        for call in calls
+        if call.verb in verbs and call.fate != "refused"
+    }
+    for outcome in outcomes:
+        if outcome.outcome in verbs.values():
+            ending = (outcome.negotiation_id, outcome.outcome, outcome.by)
+            if ending not in asked:
+                raise Violation(f"nobody had asked for {ending}")
 
 
 def check_start(call: Call, calls: Sequence[Call], *, in_order: bool) -> None:

@@ -25,7 +25,7 @@ from tests.faults.memory_os import Step, installed
 from tests.simulation import books, model, setting
 from tests.simulation.history import Call, History
 from tests.simulation.instants import ROOT, Instants, Place, Violation, namespaces
-from tests.simulation.judging import Cut, check_durable, check_start, judge
+from tests.simulation.judging import Cut, check_durable, check_endings, check_start, judge
 from tests.simulation.scenes import SCENES, Scene, Word
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.setting import Locks, Time, template
@@ -373,6 +373,7 @@ class Simulation:
         desk = self._desk()
         self._call(Call("at last", None, "poll", None, {}), desk.poll)
         judge(self.history.calls, self.cuts, self._left())
+        check_endings(self.history.calls, books.outcomes(self.memory))
         books.check(self.memory)
         if not (self.deaths or self.cuts or self.rng.random() < 0.1):
             return

@@ -15,6 +15,7 @@ from tests.simulation.simulation import Failed, play
 
 from nom_negotiate import Kind
 from nom_negotiate.core import rules
+from nom_negotiate.core.state import PartyState
 from nom_negotiate.party.action import Actor
 from nom_negotiate.poller import Poller
 from nom_negotiate.store.files import namespace
@@ -85,6 +86,10 @@ def a_second_outcome_replaces_the_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Disk, "create", replaced)
 
 
+def a_withdrawal_looks_like_a_rejection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PartyState, "withdrawing", PartyState.rejecting)
+
+
 def a_snapshot_is_not_looked_at_a_second_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(namespace, "_same", lambda directory, name, seen: True)
 
@@ -110,6 +115,7 @@ BREAKS: list[tuple[Break, str]] = [
     (a_deal_is_settled_before_it_is_concluded, "settled by two pollers"),
     (a_deal_is_archived_before_it_is_settled, "settled by two pollers"),
     (a_second_outcome_replaces_the_first, "settled by two pollers"),
+    (a_withdrawal_looks_like_a_rejection, "countered and taken back"),
     (a_snapshot_is_not_looked_at_a_second_time, "spoken of by everybody"),
     (an_acceptance_does_not_check_the_round, "lapsed, accepted and offered again"),
     (a_directory_is_not_synced, "accepted and taken back"),

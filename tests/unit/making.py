@@ -202,7 +202,7 @@ class Table:
         self, party: Address, reason: str | None = None, *, at: int | None = None
     ) -> Table:
         self._acting(party, Action.WITHDRAW, at)
-        self.states[party] = self.own(party).rejecting(reason, self.now)
+        self.states[party] = self.own(party).withdrawing(reason, self.now)
         return self
 
     def say(self, party: Address, text: str = "hello", *, at: int | None = None) -> Table:

@@ -521,6 +521,26 @@ def test_of_two_who_ended_it_in_one_second_the_initiator_counts() -> None:
     assert table.view(30).phase is Phase.REJECTED
 
 
+def test_an_offer_that_crosses_a_withdrawal_does_not_turn_it_into_a_rejection() -> None:
+    table = Table().offer(ALICE)
+    alice = table.states[ALICE].withdrawing(None, 10)
+    crossed = table.offer(BOB, 6, at=10).write(alice)
+    assert crossed.view(20).phase is Phase.WITHDRAWN
+    assert crossed.polled(20) is Kind.WITHDRAWN
+
+
+def test_who_withdraws_before_anything_was_offered_has_withdrawn() -> None:
+    table = Table().say(ALICE).withdraw(ALICE)
+    assert table.view().phase is Phase.WITHDRAWN
+
+
+def test_a_withdrawal_counts_only_where_the_negotiation_was_ended() -> None:
+    table = Table().offer(ALICE)
+    pending = msgspec.structs.replace(table.states[ALICE], withdrawn=True)
+    assert table.write(pending).view().phase is Phase.INITIATED
+    assert pending.rejecting(None, 20).withdrawn is None
+
+
 def test_who_rejects_without_ever_having_offered_has_rejected() -> None:
     table = Table().say(ALICE).reject(ALICE)
     assert table.view().phase is Phase.REJECTED

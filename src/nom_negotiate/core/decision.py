@@ -6,7 +6,7 @@ The rules, in this order:
 2. A namespace with a file that cannot be trusted, or that speaks from the future, is left
    alone.
 3. Two `agreed` states with one key, the later of them written in time: agreed.
-4. A `rejected` state: withdrawn where its author made the last move, else rejected.
+4. A `rejected` state: withdrawn where its author says so or made the last move, else rejected.
 5. Nobody spoke for longer than the negotiation lasts: expired.
 """
 

@@ -238,9 +238,10 @@ def _phase(
 def ended_by(snapshot: Snapshot, moves: tuple[Move, ...]) -> tuple[PartyState, Kind] | None:
     """Return the state that ended the negotiation and how, or None while nobody has.
 
-    Who made the last move withdraws, who received it rejects. Where both ended it, the
-    earlier one counts; in the same second, the initiator's. An acceptance that came after
-    the end does not count.
+    It is withdrawn where its author says so: an offer of the other side may have crossed the
+    withdrawal. Where the author does not say, who made the last move withdraws, and who
+    received it rejects. Where both ended it, the earlier one counts; in the same second, the
+    initiator's. An acceptance that came after the end does not count.
     """
     endings = [s for s in snapshot.states.values() if s.status is Status.REJECTED]
     if not endings:
@@ -249,5 +250,5 @@ def ended_by(snapshot: Snapshot, moves: tuple[Move, ...]) -> tuple[PartyState, K
     made = list(moves)
     while made and made[-1].accepts and made[-1].at > state.last_updated:
         made.pop()
-    withdrawn = bool(made) and made[-1].by == state.user
+    withdrawn = state.withdrawn or (bool(made) and made[-1].by == state.user)
     return state, Kind.WITHDRAWN if withdrawn else Kind.REJECTED

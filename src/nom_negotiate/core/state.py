@@ -133,6 +133,8 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
         created: unix seconds at which the negotiation began; the initiator says it.
         limits: how long it may last; the initiator says it.
         reason: why a party rejected or withdrew.
+        withdrawn: true where `status` is `rejected` because the author took its own offer
+            back; None where it did not, or does not say.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -152,6 +154,7 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
     created: Seconds | None = None
     limits: Limits | None = None
     reason: str | None = None
+    withdrawn: bool | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -188,7 +191,12 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
         said = self._dated_offer()
         earlier = () if said is None else (_past(said, self.status),)
         return self._next(
-            now, offer=offer, status=status, history=self.history + earlier, reason=None
+            now,
+            offer=offer,
+            status=status,
+            history=self.history + earlier,
+            reason=None,
+            withdrawn=None,
         )
 
     def forgetting(self) -> PartyState | None:
@@ -201,8 +209,12 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, history=self.history[1:])
 
     def rejecting(self, reason: str | None, now: int) -> PartyState:
-        """Return the state in which this party ends the negotiation."""
-        return self._next(now, status=Status.REJECTED, reason=reason)
+        """Return the state in which this party turns down what the other has offered."""
+        return self._next(now, status=Status.REJECTED, reason=reason, withdrawn=None)
+
+    def withdrawing(self, reason: str | None, now: int) -> PartyState:
+        """Return the state in which this party takes back what it has offered."""
+        return self._next(now, status=Status.REJECTED, reason=reason, withdrawn=True)
 
     def saying(self, text: str, now: int) -> PartyState:
         """Return the state with one more message."""
@@ -216,6 +228,7 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
             status=before.status,
             history=before.history,
             reason=before.reason,
+            withdrawn=before.withdrawn,
         )
 
     def _dated_offer(self) -> Offer | None:

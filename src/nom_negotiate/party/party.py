@@ -305,10 +305,11 @@ class Party(Actor):
         self, negotiation_id: str, action: Action, reason: str | None, revision: int | None
     ) -> Negotiation:
         why = None if reason is None else rules.check_text(reason, "reason")
+        change = PartyState.withdrawing if action is Action.WITHDRAW else PartyState.rejecting
         return self._act(
             negotiation_id,
             action,
-            lambda seen, own, now: own.rejecting(why, now),
+            lambda seen, own, now: change(own, why, now),
             revision=revision,
         )
 
