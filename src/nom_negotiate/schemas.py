@@ -122,6 +122,7 @@ def _as_written(record: type[msgspec.Struct], schema: Schema) -> Schema:
     """Return msgspec's schema of a record as that of the object that the codec writes."""
     about, fields = _docs(record)
     hints = typing.get_type_hints(record)
+    made = {info.name: info.default_factory for info in msgspec.structs.fields(record)}
     properties, optional = {}, set()
     for name, found in schema["properties"].items():
         if name == "extra":
@@ -134,6 +135,9 @@ def _as_written(record: type[msgspec.Struct], schema: Schema) -> Schema:
             optional.add(name)
         if found.get("default", found) is None:
             del found["default"]
+        if made[name] is not msgspec.NODEFAULT:
+            # Of those that are always written, msgspec does not say the default.
+            found["default"] = msgspec.to_builtins(made[name]())
         properties[name] = _field(name, found, hints[name], fields.get(name))
     return {
         **schema,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import decimal
+import functools
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from nom_negotiate.codec.bounds import MAX_RECORD_BYTES
+from nom_negotiate.codec.encoding import encode_ordinary
 from nom_negotiate.codec.loading import Raw, load, malformed, unique
 from nom_negotiate.core.identity import (
     MAX_CHEMICAL_CHARS,
     MAX_NAME_BYTES,
+    Address,
     check_id,
     is_chemical,
     parse_address,
@@ -71,7 +76,31 @@ def decode_state(data: bytes, negotiation_id: str) -> PartyState:
     Raises:
         RecordError: `malformed_record` or `record_too_large`.
     """
-    raw = load(data)
+    state = _ordinary_state(data) or _any_state(load(data), negotiation_id)
+    if not is_chemical(state.chemical):
+        raise malformed(
+            f"expected chemical to be 1 to {MAX_CHEMICAL_CHARS} letters and digits,"
+            f" found {state.chemical[:24]!a}"
+        )
+    if state.user == state.counterparty:
+        raise malformed(f"expected two parties, found {state.user} on both sides")
+    if state.schema is not None:
+        _check_own(state, negotiation_id)
+    return state
+
+
+def _ordinary_state(data: bytes) -> PartyState | None:
+    state = _ordinary(data, PartyState)
+    if (
+        state is None
+        or state.schema != STATE_SCHEMA
+        or not _are_parsed((state.user, state.counterparty))
+    ):
+        return None
+    return state
+
+
+def _any_state(raw: Raw, negotiation_id: str) -> PartyState:
     schema = raw.get("schema")
     _check_schema(raw, STATE_SCHEMA, optional=True)
     original = schema is None
@@ -89,17 +118,7 @@ def decode_state(data: bytes, negotiation_id: str) -> PartyState:
     raw["messages"] = [_split(item, Message) for item in _list(raw, "messages")]
     if raw.get("limits") is not None:
         raw["limits"] = _split(raw["limits"], Limits)
-    state = _build(_fold(raw, "user", "counterparty"), PartyState)
-    if not is_chemical(state.chemical):
-        raise malformed(
-            f"expected chemical to be 1 to {MAX_CHEMICAL_CHARS} letters and digits,"
-            f" found {state.chemical[:24]!a}"
-        )
-    if state.user == state.counterparty:
-        raise malformed(f"expected two parties, found {state.user} on both sides")
-    if not original:
-        _check_own(state, negotiation_id)
-    return state
+    return _build(_fold(raw, "user", "counterparty"), PartyState)
 
 
 def _check_own(state: PartyState, negotiation_id: str) -> None:
@@ -125,11 +144,7 @@ def decode_outcome(data: bytes) -> Outcome:
     Raises:
         RecordError: `malformed_record` or `record_too_large`.
     """
-    raw = load(data)
-    _check_schema(raw, OUTCOME_SCHEMA)
-    if isinstance(raw.get("deal"), dict):
-        raw["deal"] = _fold(_numbers(raw["deal"], "deal", rounded=False), "buyer", "seller")
-    outcome = _build(_fold(raw, "initiator", "responder", "by", "states", "transactions"), Outcome)
+    outcome = _ordinary_outcome(data) or _any_outcome(load(data))
     if (outcome.outcome is Kind.AGREED) != (outcome.deal is not None):
         raise malformed("an outcome has a deal exactly where it is agreed")
     if outcome.initiator == outcome.responder:
@@ -142,6 +157,25 @@ def decode_outcome(data: bytes) -> Outcome:
     for name in outcome.transactions.values():
         _check_name(name)
     return outcome
+
+
+def _ordinary_outcome(data: bytes) -> Outcome | None:
+    outcome = _ordinary(data, Outcome)
+    if outcome is None or outcome.schema != OUTCOME_SCHEMA:
+        return None
+    deal = outcome.deal
+    addresses = [outcome.initiator, outcome.responder, outcome.by]
+    addresses += [*outcome.states, *outcome.transactions]
+    if deal is not None:
+        addresses += [deal.buyer, deal.seller]
+    return outcome if _are_parsed(addresses) else None
+
+
+def _any_outcome(raw: Raw) -> Outcome:
+    _check_schema(raw, OUTCOME_SCHEMA)
+    if isinstance(raw.get("deal"), dict):
+        raw["deal"] = _fold(_numbers(raw["deal"], "deal", rounded=False), "buyer", "seller")
+    return _build(_fold(raw, "initiator", "responder", "by", "states", "transactions"), Outcome)
 
 
 def _check_deal(outcome: Outcome, deal: Deal) -> None:
@@ -177,6 +211,13 @@ def decode_transaction(data: bytes) -> Transaction:
     Raises:
         RecordError: `malformed_record` or `record_too_large`.
     """
+    found = _ordinary(data, Transaction)
+    if (
+        found is not None
+        and found.schema == TRANSACTION_SCHEMA
+        and _are_parsed((found.counterparty,))
+    ):
+        return found
     raw = load(data)
     original = _check_schema(raw, TRANSACTION_SCHEMA, optional=True)
     raw = _fold(_numbers(raw, "transaction", rounded=original), "counterparty")
@@ -218,6 +259,37 @@ def decode_settings(data: bytes) -> Settings:
     if limits.idle_s <= 0 or limits.life_s <= 0 or (limits.max_rounds or 1) < 1:
         raise malformed("idle_s, life_s and max_rounds must be greater than 0")
     return settings
+
+
+def _ordinary(data: bytes, record: type[R]) -> R | None:
+    """Return the record whose ordinary bytes these are, None for any others.
+
+    Then nothing stands in the file that does not stand in the record: no key twice, no unknown
+    field, no number in another form, nothing that `load` would refuse. Values are left to check.
+    """
+    if len(data) > MAX_RECORD_BYTES:
+        return None
+    try:
+        found = _decoder(record).decode(data)
+    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+        # The strict way says what it is.
+        return None
+    return found if encode_ordinary(found) == data else None
+
+
+@functools.cache
+def _decoder(record: type[R]) -> msgspec.json.Decoder[R]:
+    return msgspec.json.Decoder(record)
+
+
+def _are_parsed(addresses: Iterable[Address | None]) -> bool:
+    try:
+        for address in addresses:
+            if address is not None and parse_address(address) != address:
+                return False
+    except InputError:
+        return False
+    return True
 
 
 def _check_schema(raw: Raw, expected: str, *, optional: bool = False) -> bool:
@@ -265,11 +337,17 @@ def _split(raw: Any, record: type[msgspec.Struct]) -> Raw:
     """Return `raw` with the fields that `record` does not know moved to `extra`."""
     if not isinstance(raw, dict):
         raise malformed(f"expected an object, found {type(raw).__name__}")
-    known = record.__struct_fields__
-    split = {key: value for key, value in raw.items() if key in known and key != "extra"}
+    known = _known(record)
+    split = {key: value for key, value in raw.items() if key in known}
     # A stranger's field called "extra" is unknown like any other.
-    split["extra"] = {key: value for key, value in raw.items() if key not in split}
+    extra = len(split) < len(raw)
+    split["extra"] = {key: raw[key] for key in raw if key not in known} if extra else {}
     return split
+
+
+@functools.cache
+def _known(record: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(record.__struct_fields__) - {"extra"}
 
 
 def _build(raw: Raw, record: type[R]) -> R:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
 
-from nom_negotiate.codec.loading import MAX_RECORD_BYTES, Raw
-from nom_negotiate.core.terms import MAX_EXPONENT, plain
+from nom_negotiate.codec.bounds import MAX_RECORD_BYTES
+from nom_negotiate.codec.loading import Raw
+from nom_negotiate.core.outcome import Deal, Outcome, Transaction
+from nom_negotiate.core.state import Offer, PartyState
+from nom_negotiate.core.terms import MAX_EXPONENT, is_short, plain
 from nom_negotiate.errors import InputError, RecordError
+
+_AT_ONCE: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -24,6 +29,49 @@ def encode(record: msgspec.Struct) -> bytes:
         RecordError: `record_too_large` where readers would refuse the file.
         InputError: `invalid_text` where there is no JSON for what is in the record.
     """
+    return encode_ordinary(record) or encode_carefully(record)
+
+
+def encode_ordinary(record: msgspec.Struct) -> bytes | None:
+    """Return what `encode_carefully` does, in a fifth of the time; None where it might not.
+
+    msgspec writes a number as it stands, and knows nothing of unknown fields.
+    """
+    if not _is_ordinary(record):
+        return None
+    try:
+        data = msgspec.json.format(_AT_ONCE.encode(record), indent=2) + b"\n"
+    except (TypeError, ValueError):
+        # The careful way says what it is.
+        return None
+    return data if len(data) <= MAX_RECORD_BYTES else None
+
+
+def _is_ordinary(record: msgspec.Struct) -> bool:
+    if isinstance(record, PartyState):
+        return _is_ordinary_state(record)
+    if isinstance(record, Outcome):
+        return not record.extra and (record.deal is None or _has_short_terms(record.deal))
+    return isinstance(record, Transaction) and not record.extra and _has_short_terms(record)
+
+
+def _is_ordinary_state(state: PartyState) -> bool:
+    if state.extra or None in (state.schema, state.counterparty, state.role, state.offer):
+        return False
+    if state.limits is not None and state.limits.extra:
+        return False
+    for offer in (state.offer, *state.history):
+        if offer is not None and (offer.extra or not _has_short_terms(offer)):
+            return False
+    return not any(message.extra for message in state.messages)
+
+
+def _has_short_terms(of: Offer | Deal | Transaction) -> bool:
+    return is_short(str(of.price)) and is_short(str(of.quantity)) and bool(of.quantity)
+
+
+def encode_carefully(record: msgspec.Struct) -> bytes:
+    """Return what `encode` does, for any record."""
     fields = builtins(record)
     data = _json(fields, orjson.OPT_INDENT_2)
     if len(data) > MAX_RECORD_BYTES:

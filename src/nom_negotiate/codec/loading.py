@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import orjson
 
+from nom_negotiate.codec.bounds import MAX_DEPTH, MAX_RECORD_BYTES
 from nom_negotiate.errors import RecordError
 
-MAX_RECORD_BYTES: Final = 256 * 1024
-MAX_DEPTH: Final = 32
 MAX_MESSAGE_CHARS: Final = 300
 
 Raw = dict[str, Any]
@@ -46,6 +45,15 @@ def load(data: bytes) -> Raw:
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise malformed(f"expected at most {MAX_DEPTH} levels, found more")
     return value
+
+
+def is_whole(data: bytes) -> bool:
+    """Return whether bytes are JSON from the beginning to the end, whatever they say."""
+    try:
+        orjson.loads(data)
+    except ValueError:
+        return False
+    return True
 
 
 def unique(pairs: list[tuple[str, Any]]) -> Raw:

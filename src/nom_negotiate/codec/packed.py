@@ -12,8 +12,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from nom_negotiate.codec.bounds import MAX_RECORD_BYTES
 from nom_negotiate.codec.encoding import builtins, encode_line
-from nom_negotiate.codec.loading import MAX_RECORD_BYTES, malformed
+from nom_negotiate.codec.loading import malformed
 from nom_negotiate.core.identity import Address, check_id, parse_address
 from nom_negotiate.core.packed import PACKED_SCHEMA, Digest, Packed, PackedKind
 from nom_negotiate.core.times import Seconds
@@ -101,7 +102,7 @@ def _decoded(line: bytes, decoder: msgspec.json.Decoder[R]) -> R:
         return decoder.decode(line)
     except RecursionError:
         raise malformed("expected a line of a pack, found one that nests too deep") from None
-    except ValueError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise malformed(f"expected a line of a pack: {error}") from None
 
 

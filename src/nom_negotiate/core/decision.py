@@ -17,10 +17,12 @@ from typing import Final
 import msgspec
 
 from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Negotiation, Phase, Snapshot, ended_by, view
+from nom_negotiate.core.moves import moves_of
+from nom_negotiate.core.negotiation import Course, course_of, ended_by
 from nom_negotiate.core.outcome import Basis, Deal, Kind, Outcome, preferred_names
-from nom_negotiate.core.state import Limits
-from nom_negotiate.core.terms import agreement_key
+from nom_negotiate.core.snapshot import Snapshot
+from nom_negotiate.core.state import Limits, Status
+from nom_negotiate.core.terms import Role, agreement_key
 
 MAX_REASON_CHARS: Final = 2000
 """Of a reason in an outcome; what is longer is cut."""
@@ -38,16 +40,44 @@ def decide(snapshot: Snapshot, now: int, defaults: Limits) -> Outcome | None:
     if not snapshot.states:
         # Nothing was ever said here: there is no time to count from, and nothing to end.
         return None
-    merged = view(snapshot, now, defaults)
-    if merged.phase is Phase.AGREED:
-        return _agreed(snapshot, merged, now)
-    ending = ended_by(snapshot, merged.moves)
-    if ending is not None:
+    course = course_of(snapshot, defaults, lambda: moves_of(snapshot))
+    if course.agreed_at is not None:
+        return _agreed(snapshot, now)
+    if _has_ended(snapshot):
+        ending = ended_by(snapshot, moves_of(snapshot))
+        assert ending is not None, "somebody rejects"
         state, kind = ending
-        return _ended(snapshot, merged, kind, now, by=state.user, reason=state.reason)
-    if merged.phase is Phase.EXPIRED:
-        return _ended(snapshot, merged, Kind.EXPIRED, now, reason=_why_expired(merged))
+        return _ended(snapshot, kind, now, by=state.user, reason=state.reason)
+    if now > course.expires_at:
+        return _ended(snapshot, Kind.EXPIRED, now, reason=_why_expired(course))
     return None
+
+
+def quiet_until(snapshot: Snapshot, now: int, defaults: Limits) -> int | None:
+    """Return the last second at which there is nothing to decide, if nobody writes until then.
+
+    Up to that second, `decide` returns None for this snapshot, and from the next one on an
+    outcome of `expired`. None where it is not as simple as that: something is to be decided or
+    done now, a problem is to be reported, or time alone will not decide it.
+
+    Args:
+        snapshot: as it was read.
+        now: unix seconds.
+        defaults: the limits of a negotiation that says none itself.
+    """
+    if snapshot.problems or snapshot.outcome is not None or not snapshot.states:
+        return None
+    if not snapshot.as_of(now).decidable or _has_ended(snapshot):
+        # A state from the future counts from a second on that no file tells.
+        return None
+    course = course_of(snapshot, defaults, lambda: moves_of(snapshot))
+    if course.agreed_at is not None or now > course.expires_at:
+        return None
+    return course.expires_at
+
+
+def _has_ended(snapshot: Snapshot) -> bool:
+    return any(state.status is Status.REJECTED for state in snapshot.states.values())
 
 
 def objected(agreed: Outcome, reason: str) -> Outcome:
@@ -64,37 +94,38 @@ def _brief(reason: str) -> str:
     return reason[:MAX_REASON_CHARS].encode("utf-8", "replace").decode()
 
 
-def _agreed(snapshot: Snapshot, merged: Negotiation, now: int) -> Outcome:
-    buyer, seller = merged.buyer, merged.seller
-    assert buyer is not None and seller is not None, "keys matched, so both roles are known"
+def _agreed(snapshot: Snapshot, now: int) -> Outcome:
+    initiator, responder = snapshot.initiator, snapshot.responder
+    assert responder is not None, "two have agreed"
+    buys = snapshot.role(initiator) is Role.BUYER
+    buyer, seller = (initiator, responder) if buys else (responder, initiator)
     offer = snapshot.states[buyer].offer
     assert offer is not None, "a commitment has terms"
     deal = Deal(
         buyer=buyer,
         seller=seller,
-        chemical=merged.chemical,
+        chemical=_chemical(snapshot),
         price=offer.price,
         quantity=offer.quantity,
         agreement_key=agreement_key(
             negotiation_id=snapshot.id,
-            chemical=merged.chemical,
+            chemical=_chemical(snapshot),
             buyer=buyer,
             seller=seller,
             terms=offer.terms,
         ),
     )
-    plain = _ended(snapshot, merged, Kind.AGREED, now)
-    return msgspec.structs.replace(plain, deal=deal, transactions=preferred_names(deal, now))
+    return _ended(snapshot, Kind.AGREED, now, deal=deal)
 
 
 def _ended(
     snapshot: Snapshot,
-    merged: Negotiation,
     kind: Kind,
     now: int,
     *,
     by: Address | None = None,
     reason: str | None = None,
+    deal: Deal | None = None,
 ) -> Outcome:
     return Outcome(
         negotiation_id=snapshot.id,
@@ -102,9 +133,11 @@ def _ended(
         at=now,
         initiator=snapshot.initiator,
         responder=snapshot.responder,
-        chemical=merged.chemical,
+        chemical=_chemical(snapshot),
         by=by,
         reason=None if reason is None else _brief(reason),
+        deal=deal,
+        transactions={} if deal is None else preferred_names(deal, now),
         states={
             party: Basis(revision=state.revision, sha256=snapshot.digests[party])
             for party, state in snapshot.states.items()
@@ -112,7 +145,12 @@ def _ended(
     )
 
 
-def _why_expired(merged: Negotiation) -> str:
-    if merged.expires_at == merged.created + merged.limits.life_s:
-        return f"reached the end of its life of {merged.limits.life_s} seconds"
-    return f"nobody spoke for {merged.limits.idle_s} seconds"
+def _chemical(snapshot: Snapshot) -> str:
+    return next(state.chemical for state in snapshot.states.values())
+
+
+def _why_expired(course: Course) -> str:
+    limits = course.limits
+    if course.expires_at == course.created + limits.life_s:
+        return f"reached the end of its life of {limits.life_s} seconds"
+    return f"nobody spoke for {limits.idle_s} seconds"

@@ -9,7 +9,7 @@ Rules of the room:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,14 +40,15 @@ def ahead(state: PartyState, now: int) -> str | None:
     )
 
 
-def _times(state: PartyState) -> Iterator[int]:
-    yield state.last_updated
+def _times(state: PartyState) -> list[int]:
+    times = [state.last_updated]
     if state.created is not None:
-        yield state.created
-    for offer in _offers(state):
-        yield offer.timestamp
-    for message in state.messages:
-        yield message.timestamp
+        times.append(state.created)
+    if state.offer is not None:
+        times.append(state.offer.timestamp)
+    times += [offer.timestamp for offer in state.history]
+    times += [message.timestamp for message in state.messages]
+    return times
 
 
 def _date(at: int) -> str:

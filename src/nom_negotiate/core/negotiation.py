@@ -13,7 +13,8 @@ one lies on the table, and the other party is to answer it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -106,6 +107,33 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
         return next((a for a, role in self.roles.items() if role is Role.SELLER), None)
 
 
+class Course(NamedTuple):
+    """When it began and would end, and whether it was agreed in time: see `Negotiation`."""
+
+    created: int
+    expires_at: int
+    limits: Limits
+    agreed_at: int | None
+
+
+def course_of(
+    snapshot: Snapshot, defaults: Limits, moves: Callable[[], tuple[Move, ...]]
+) -> Course:
+    """Return the course that the states have taken, whatever time it is.
+
+    Args:
+        snapshot: two states of the same moment.
+        defaults: the limits of a negotiation that says none itself.
+        moves: returns `moves_of` the snapshot; mostly nobody has to ask.
+    """
+    initiators = snapshot.states.get(snapshot.initiator)
+    limits = (initiators.limits if initiators else None) or defaults
+    created = _created(snapshot, moves)
+    silent_since = max(created, _last_word(snapshot))
+    expires_at = min(silent_since + limits.idle_s, created + limits.life_s)
+    return Course(created, expires_at, limits, _agreed_at(snapshot, moves, created, limits))
+
+
 def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
     """Return what the snapshot means at `now`.
 
@@ -115,13 +143,8 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
         defaults: the limits of a negotiation that says none itself.
     """
     snapshot = snapshot.as_of(now)
-    initiators = snapshot.states.get(snapshot.initiator)
-    limits = (initiators.limits if initiators else None) or defaults
     moves = moves_of(snapshot)
-    created = _created(snapshot, moves)
-    silent_since = max(created, _last_word(snapshot))
-    expires_at = min(silent_since + limits.idle_s, created + limits.life_s)
-    agreed_at = _agreed_at(snapshot, moves, created, limits)
+    created, expires_at, limits, agreed_at = course_of(snapshot, defaults, lambda: moves)
     phase = _phase(snapshot, moves, agreed_at, expires_at, now)
     parties = [snapshot.initiator] + ([snapshot.responder] if snapshot.responder else [])
     turn = snapshot.other(moves[-1].by) if moves and phase.open else None
@@ -156,20 +179,20 @@ def _messages(snapshot: Snapshot) -> tuple[Spoken, ...]:
     return tuple(Spoken(by=by, at=m.timestamp, text=m.text) for by, m in said)
 
 
-def _created(snapshot: Snapshot, moves: tuple[Move, ...]) -> int:
+def _created(snapshot: Snapshot, moves: Callable[[], tuple[Move, ...]]) -> int:
     initiators = snapshot.states.get(snapshot.initiator)
     if initiators is not None and initiators.created is not None:
         return initiators.created
-    times = [move.at for move in moves] + [s.last_updated for s in snapshot.states.values()]
+    times = [move.at for move in moves()] + [s.last_updated for s in snapshot.states.values()]
     return min(times, default=0)
 
 
 def _last_word(snapshot: Snapshot) -> int:
-    return max((state.last_updated for state in snapshot.states.values()), default=0)
+    return max([state.last_updated for state in snapshot.states.values()], default=0)
 
 
 def _agreed_at(
-    snapshot: Snapshot, moves: tuple[Move, ...], created: int, limits: Limits
+    snapshot: Snapshot, moves: Callable[[], tuple[Move, ...]], created: int, limits: Limits
 ) -> int | None:
     """Return when both committed to the same key, or None where they did not, or too late.
 
@@ -178,12 +201,18 @@ def _agreed_at(
     """
     if snapshot.responder is None or len(snapshot.states) != 2 or not snapshot.decidable:
         return None
-    # The order of the moves, not of the clocks: whoever accepts may have a clock that is behind.
-    last = {move.by: number for number, move in enumerate(moves)}
-    first, second = sorted(snapshot.states.values(), key=lambda state: last.get(state.user, -1))
-    keys = [_key(snapshot, state) for state in (first, second)]
-    if keys[0] is None or keys[0] != keys[1]:
+    one, other = snapshot.states.values()
+    agreed = _commitment(snapshot, one)
+    if agreed is None or agreed != _commitment(snapshot, other):
         return None
+    # The order of the moves, not of the clocks: whoever accepts may have a clock that is behind.
+    if _accepts_last(other, one):
+        first, second = one, other
+    elif _accepts_last(one, other):
+        first, second = other, one
+    else:
+        last = {move.by: number for number, move in enumerate(moves())}
+        first, second = sorted((one, other), key=lambda state: last.get(state.user, -1))
     at = second.committed_at
     lapses = [s.offer.valid_until for s in (first, second) if s.offer is not None]
     # Silence does not begin before the negotiation: a migrated one has older offers.
@@ -196,9 +225,34 @@ def _agreed_at(
     return at if at <= end else None
 
 
-def _key(snapshot: Snapshot, state: PartyState) -> str | None:
-    role, other = snapshot.role(state.user), snapshot.other(state.user)
-    return None if role is None or other is None else state.commitment_key(role, other)
+def _accepts_last(state: PartyState, other: PartyState) -> bool:
+    """Return whether `state` accepts the last offer of all, by the rounds that both count."""
+    mine, theirs = state.offer, other.offer
+    if None in (state.schema, other.schema) or mine is None or theirs is None:
+        return False
+    last = theirs.round
+    return (
+        last is not None
+        and mine.accepts
+        and mine.round == last
+        and not theirs.accepts
+        and all(
+            past.round is not None and past.round < last
+            for past in (*state.history, *other.history)
+        )
+    )
+
+
+def _commitment(snapshot: Snapshot, state: PartyState) -> tuple[object, ...] | None:
+    """Return what the key of a party's commitment is over, None where it is committed to nothing.
+
+    Two of them are equal exactly where their keys are.
+    """
+    role, other, offer = snapshot.role(state.user), snapshot.other(state.user), state.offer
+    if state.status is not Status.AGREED or offer is None or role is None or other is None:
+        return None
+    buyer, seller = (state.user, other) if role is Role.BUYER else (other, state.user)
+    return buyer, seller, state.negotiation_id, state.chemical, offer.price, offer.quantity
 
 
 def _words(snapshot: Snapshot) -> list[int]:
@@ -238,17 +292,19 @@ def _phase(
 def ended_by(snapshot: Snapshot, moves: tuple[Move, ...]) -> tuple[PartyState, Kind] | None:
     """Return the state that ended the negotiation and how, or None while nobody has.
 
-    It is withdrawn where its author says so: an offer of the other side may have crossed the
-    withdrawal. Where the author does not say, who made the last move withdraws, and who
-    received it rejects. Where both ended it, the earlier one counts; in the same second, the
-    initiator's. An acceptance that came after the end does not count.
+    Its author says whether it is withdrawn or rejected: a word of the other side may have
+    crossed. Where the author does not say, who made the last move withdraws, and who received
+    it rejects; an acceptance that came after the end does not count then. Where both ended it,
+    the earlier one counts; in the same second, the initiator's.
     """
     endings = [s for s in snapshot.states.values() if s.status is Status.REJECTED]
     if not endings:
         return None
     state = min(endings, key=lambda s: (s.last_updated, s.user != snapshot.initiator))
-    made = list(moves)
-    while made and made[-1].accepts and made[-1].at > state.last_updated:
-        made.pop()
-    withdrawn = state.withdrawn or (bool(made) and made[-1].by == state.user)
+    withdrawn = state.withdrawn
+    if withdrawn is None:
+        made = list(moves)
+        while made and made[-1].accepts and made[-1].at > state.last_updated:
+            made.pop()
+        withdrawn = bool(made) and made[-1].by == state.user
     return state, Kind.WITHDRAWN if withdrawn else Kind.REJECTED

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from nom_negotiate.core.fields import always
 from nom_negotiate.core.identity import Address, short_name
 from nom_negotiate.core.terms import Role
 from nom_negotiate.core.times import Seconds
@@ -60,7 +61,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The one decision on a negotiation: the content of `outcome.json`.
 
     Attributes:
@@ -75,7 +76,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         extra: fields that this version does not know, kept as they are.
     """
 
-    schema: str = OUTCOME_SCHEMA
+    schema: str = always(lambda: OUTCOME_SCHEMA)
     negotiation_id: str
     outcome: Kind
     at: Seconds
@@ -85,8 +86,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     by: Address | None = None
     reason: str | None = None
     deal: Deal | None = None
-    states: Mapping[Address, Basis] = msgspec.field(default_factory=dict)
-    transactions: Mapping[Address, str] = msgspec.field(default_factory=dict)
+    states: Mapping[Address, Basis] = always(dict)
+    transactions: Mapping[Address, str] = always(dict)
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -102,7 +103,7 @@ class Side(enum.StrEnum):
         return cls.BUY if role is Role.BUYER else cls.SELL
 
 
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One side of a settled deal: the content of a file in `transactions/`.
 
     Attributes:
@@ -115,7 +116,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         extra: fields that this version does not know, kept as they are.
     """
 
-    schema: str = TRANSACTION_SCHEMA
+    schema: str = always(lambda: TRANSACTION_SCHEMA)
     type: Side
     chemical: str
     price: Decimal
@@ -123,7 +124,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     counterparty: Address
     negotiation_id: str
     timestamp: Seconds
-    settled: bool = False
+    settled: bool = always(bool)
     agreement_key: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address, Chemical, is_chemical
+from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address, is_chemical
 from nom_negotiate.core.outcome import Side
-from nom_negotiate.core.state import MAX_ROUND, Limits
+from nom_negotiate.core.state import MAX_ROUND, Chemical, Limits
 from nom_negotiate.core.times import MAX_DURATION_S, Seconds
 from nom_negotiate.errors import InputError
 

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from nom_negotiate.core.identity import Address, Chemical
+from nom_negotiate.core.fields import always
+from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address
 from nom_negotiate.core.terms import Role, Terms, agreement_key
 from nom_negotiate.core.times import Duration, Seconds
 
@@ -26,6 +27,11 @@ STATE_SCHEMA: Final = "nom.state/1"
 
 MAX_ROUND: Final = 1_000_000
 """More rounds than 256 KiB of offers can hold: a number beyond it is no count of them."""
+
+# For the published schema only: see `identity.is_chemical`.
+Chemical = Annotated[
+    str, msgspec.Meta(extra_json_schema={"pattern": f"^[A-Za-z0-9]{{1,{MAX_CHEMICAL_CHARS}}}$"})
+]
 
 Round = Annotated[int, msgspec.Meta(ge=1, le=MAX_ROUND)]
 
@@ -80,7 +86,7 @@ class PastOffer(Offer, frozen=True, kw_only=True, omit_defaults=True):
     status: Status = Status.PENDING
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A remark of a party to its counterparty.
 
     Attributes:
@@ -94,7 +100,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long a negotiation may last.
 
     Attributes:
@@ -104,13 +110,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         extra: fields that this version does not know, kept as they are.
     """
 
-    idle_s: Duration = 24 * 3600
-    life_s: Duration = 48 * 3600
+    idle_s: Duration = always(lambda: 24 * 3600)
+    life_s: Duration = always(lambda: 48 * 3600)
     max_rounds: Round | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class PartyState(msgspec.Struct, frozen=True, kw_only=True):
+class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that one party says in one negotiation: the content of its state file.
 
     Attributes:
@@ -133,8 +139,8 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
         created: unix seconds at which the negotiation began; the initiator says it.
         limits: how long it may last; the initiator says it.
         reason: why a party rejected or withdrew.
-        withdrawn: true where `status` is `rejected` because the author took its own offer
-            back; None where it did not, or does not say.
+        withdrawn: where `status` is `rejected`, whether the author took its own offer back
+            or turned the other side's down; None where it does not say.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -148,9 +154,9 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     agreement_key: str | None = None
     last_updated: Seconds
-    revision: Revision = 0
-    history: tuple[PastOffer, ...] = ()
-    messages: tuple[Message, ...] = ()
+    revision: Revision = always(int)
+    history: tuple[PastOffer, ...] = always(tuple)
+    messages: tuple[Message, ...] = always(tuple)
     created: Seconds | None = None
     limits: Limits | None = None
     reason: str | None = None
@@ -210,7 +216,7 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True):
 
     def rejecting(self, reason: str | None, now: int) -> PartyState:
         """Return the state in which this party turns down what the other has offered."""
-        return self._next(now, status=Status.REJECTED, reason=reason, withdrawn=None)
+        return self._next(now, status=Status.REJECTED, reason=reason, withdrawn=False)
 
     def withdrawing(self, reason: str | None, now: int) -> PartyState:
         """Return the state in which this party takes back what it has offered."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -78,6 +77,8 @@ def parse_number(value: Number, field: str, *, positive: bool = False) -> Decima
             has more than 15 significant digits or leaves 10^-20 .. 10^20.
     """
     text = _text_of(value)
+    if is_short(text) and (number := Decimal(text)):
+        return number
     if isinstance(value, bool) or len(text) > MAX_NUMBER_CHARS or not _NUMBER.fullmatch(text):
         shown = text if len(text) <= 24 else text[:24] + "..."
         raise InputError("invalid_number", f"{field} must be a finite number, found {shown!a}")
@@ -106,6 +107,19 @@ def parse_number(value: Number, field: str, *, positive: bool = False) -> Decima
     return Decimal(plain(Decimal((0, tuple(map(int, stripped)), lowest))))
 
 
+def is_short(text: str) -> bool:
+    """Return whether `text` is a plain decimal of up to 15 characters, no sign, no exponent.
+
+    Nor has it a zero at its end after the point. As nearly all are: there is nothing to take
+    off it, and no bound that it could leave.
+    """
+    return (
+        len(text) <= MAX_DIGITS
+        and text.isascii()
+        and (text.isdigit() or (text[-1:] != "0" and text.replace(".", "", 1).isdigit()))
+    )
+
+
 def _text_of(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 4 * MAX_NUMBER_CHARS:
         # Python does not write an integer of thousands of digits, for the time it takes.
@@ -117,7 +131,9 @@ def plain(number: Decimal) -> str:
     """Return the number as a plain decimal string without trailing zeros, exponent or -0."""
     if not number:
         return "0"
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text or "e" in text:
+        text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text
@@ -133,17 +149,12 @@ def agreement_key(
     casefolded, numbers are plain decimal strings without trailing zeros. Test vectors for
     other languages are in data/vectors/agreement_keys.json.
     """
-    material = canonical_strings(
-        {
-            "buyer": buyer,
-            "chemical": chemical,
-            "negotiation_id": negotiation_id,
-            "price": plain(terms.price),
-            "quantity": plain(terms.quantity),
-            "seller": seller,
-        }
+    material = (
+        f'{{"buyer":"{_escaped(buyer)}","chemical":"{_escaped(chemical)}",'
+        f'"negotiation_id":"{_escaped(negotiation_id)}","price":"{plain(terms.price)}",'
+        f'"quantity":"{plain(terms.quantity)}","seller":"{_escaped(seller)}"}}'
     )
-    return hashlib.sha256(material).hexdigest()
+    return hashlib.sha256(material.encode()).hexdigest()
 
 
 # RFC 8785, section 3.2.2.2: the two-character escapes, then \u00xx in lower case for the
@@ -154,13 +165,8 @@ _ESCAPES: Final = str.maketrans(
 )
 
 
-def canonical_strings(pairs: Mapping[str, str]) -> bytes:
-    """Return an object of strings as canonical JSON (RFC 8785), UTF-8.
-
-    Keys must be ASCII: for those the sort order of Python and of the RFC (UTF-16 code
-    units) are the same.
-    """
-    body = ",".join(
-        f'"{key.translate(_ESCAPES)}":"{pairs[key].translate(_ESCAPES)}"' for key in sorted(pairs)
-    )
-    return f"{{{body}}}".encode()
+def _escaped(text: str) -> str:
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        # The usual text, at a fifth of the time: it stands for itself.
+        return text
+    return text.translate(_ESCAPES)

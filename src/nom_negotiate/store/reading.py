@@ -9,13 +9,20 @@ Rules of the room:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from nom_negotiate import codec
 from nom_negotiate.core import evidence
-from nom_negotiate.core.identity import Address, directory_name, short_name, state_file_name
+from nom_negotiate.core.identity import (
+    MAX_REMEMBERED,
+    Address,
+    directory_name,
+    short_name,
+    state_file_name,
+)
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.state import PartyState
@@ -114,25 +121,33 @@ class _Assembly:
         responder = self.responder(states[own].state if own else None, states)
         theirs = None if responder is None else self.named(states, responder)
         counted = [name for name in (own, theirs) if name is not None]
-        self.strangers(states, counted, responder)
+        if len(counted) < len(states):
+            self.strangers(states, counted, responder)
         self.broken(unreadable, responder)
         if own is not None and theirs is not None:
             self.contradictions(states[own].state, states[theirs].state)
         self.doubts(states, counted)
         if outcome is not None and not archived:
             outcome = self.borne_out(outcome, states)
-        found = {states[name].state.user: states[name] for name in counted}
+        said: dict[Address, PartyState] = {}
+        digests: dict[Address, str] = {}
+        paths: dict[Address, str] = {}
+        for name in counted:
+            state, data = states[name]
+            said[state.user] = state
+            digests[state.user] = sha256(data).hexdigest()
+            paths[state.user] = f"{self.where}/{name}"
         return Snapshot(
             id=self.id,
             initiator=self.initiator,
             responder=responder,
-            states={user: parsed.state for user, parsed in found.items()},
-            digests={user: sha256(parsed.data).hexdigest() for user, parsed in found.items()},
+            states=said,
+            digests=digests,
             outcome=outcome,
             problems=tuple(self.problems),
             decidable=self.decidable,
             archived=archived,
-            paths={states[name].state.user: f"{self.where}/{name}" for name in counted},
+            paths=paths,
         )
 
     def problem(self, name: str | None, reason: str, *, blocks: bool = False) -> None:
@@ -210,10 +225,10 @@ class _Assembly:
         parties have the same one, ours uses the whole address. The one that its author
         would write today counts.
         """
-        short, whole = _names(user)
-        mine = [name for name in (short, whole) if name in states and states[name].user == user]
-        today = [name for name in mine if states[name].would_be(name)]
-        return next(iter(today + mine), None)
+        mine = [name for name in _names(user) if name in states and states[name].user == user]
+        if len(mine) == 2:
+            mine = [name for name in mine if states[name].would_be(name)] + mine
+        return mine[0] if mine else None
 
     def responder(self, own: PartyState | None, states: Parsed) -> Address | None:
         if own is not None and own.counterparty is not None:
@@ -253,6 +268,8 @@ class _Assembly:
                 self.problem(name, f"{file.user} has another file, which counts; move it away")
 
     def broken(self, unreadable: Mapping[str, RecordError], responder: Address | None) -> None:
+        if not unreadable:
+            return
         if responder is None:
             parties = None
         else:
@@ -272,6 +289,13 @@ class _Assembly:
             )
 
     def contradictions(self, own: PartyState, theirs: PartyState) -> None:
+        if (
+            theirs.counterparty == own.user
+            and theirs.chemical == own.chemical
+            and own.role is not None
+            and own.role.other == theirs.role
+        ):
+            return
         name = state_file_name(theirs.user, own.user)
         if theirs.counterparty not in (None, own.user):
             self.problem(
@@ -303,11 +327,14 @@ class _Assembly:
             if reason := evidence.miscounted(state):
                 # The terms are what they are, whatever their number.
                 self.problem(name, reason)
-            for other in (states[each].state for each in counted if each != name):
+            for each in counted:
+                if each == name:
+                    continue
                 for doubt in (evidence.dated_back, evidence.gone_back):
-                    if reason := doubt(state, other):
+                    if reason := doubt(state, states[each].state):
                         self.problem(name, reason, blocks=True)
 
 
+@functools.lru_cache(MAX_REMEMBERED)
 def _names(user: Address) -> tuple[str, str]:
     return f"{short_name(user)}{STATE_SUFFIX}", f"{directory_name(user)}{STATE_SUFFIX}"
