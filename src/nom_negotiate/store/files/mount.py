@@ -80,17 +80,20 @@ class Mount(NamedTuple):
     Attributes:
         figures: what was measured, in words, by ability.
         findings: what is not what we need.
+        step_ns: nanoseconds between two times that a file can have; None where it was not
+            found out.
     """
 
     figures: Mapping[str, str]
     findings: tuple[Finding, ...]
+    step_ns: int | None = None
 
 
 def try_out(disk: Disk, layout: Layout) -> Mount:
     """Try out what the mount of a data root does. Leaves nothing behind."""
     trial = _Trial(disk, layout)
     trial.run()
-    return Mount(trial.figures, tuple(trial.findings))
+    return Mount(trial.figures, tuple(trial.findings), trial.step_ns)
 
 
 class _Trial:
@@ -102,6 +105,7 @@ class _Trial:
         self.disk.durable = False
         self.figures: dict[str, str] = {}
         self.findings: list[Finding] = []
+        self.step_ns: int | None = None
         self.room = ""
 
     def run(self) -> None:
@@ -190,25 +194,12 @@ class _Trial:
         self.find("locks_do_not_exclude", self.figures["locks"])
 
     def timestamps(self) -> None:
-        path = f"{self.room}/written"
-        self.disk.append(path, b"1")
-        seen = [os.stat(path).st_mtime_ns]
-        begun = time.monotonic()
-        # Some milliseconds show a fine clock; a coarse one is waited for.
-        while (spent := time.monotonic() - begun) < GRANULARITY_S:
-            if len(seen) > 8 or (len(seen) > 1 and spent > 0.1):
-                break
-            self.disk.append(path, b"1")
-            now = os.stat(path).st_mtime_ns
-            if now != seen[-1]:
-                seen.append(now)
-        steps = [abs(later - earlier) for earlier, later in itertools.pairwise(seen)]
-        if not steps:
+        step_ns = self.step_ns = timestamp_step_ns(self.disk, f"{self.room}/written")
+        if step_ns is None:
             self.figures["timestamps"] = f"no step in {GRANULARITY_S:g} seconds"
-            self.find("coarse_timestamps", self.figures["timestamps"])
-            return
-        self.figures["timestamps"] = f"steps of {min(steps) / 1e6:.3f} ms"
-        if min(steps) >= COARSE_NS:
+        else:
+            self.figures["timestamps"] = f"steps of {step_ns / 1e6:.3f} ms"
+        if step_ns is None or step_ns >= COARSE_NS:
             self.find("coarse_timestamps", self.figures["timestamps"])
 
     def syncs(self) -> None:
@@ -248,6 +239,23 @@ class _Trial:
         self.figures["names"] = "differ by case" if differ else "do not differ by case"
         if not differ:
             self.find("case_insensitive", "names that differ in case only are the same here")
+
+
+def timestamp_step_ns(disk: Disk, path: str) -> int | None:
+    """Return the least step between the times that writing leaves; None where there was none."""
+    disk.append(path, b"1")
+    seen = [os.stat(path).st_mtime_ns]
+    begun = time.monotonic()
+    # Some milliseconds show a fine clock; a coarse one is waited for.
+    while (spent := time.monotonic() - begun) < GRANULARITY_S:
+        if len(seen) > 8 or (len(seen) > 1 and spent > 0.1):
+            break
+        disk.append(path, b"1")
+        now = os.stat(path).st_mtime_ns
+        if now != seen[-1]:
+            seen.append(now)
+    steps = [abs(later - earlier) for earlier, later in itertools.pairwise(seen)]
+    return min(steps, default=None)
 
 
 @contextmanager
