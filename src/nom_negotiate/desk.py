@@ -1,79 +1,34 @@
-"""The desk: a data root, the parties at it, and what concerns all of them."""
+"""The desk: a data root, the parties at it, and what concerns all of them.
+
+What only some of the uses need is imported by them: an idle `nom poll` has no use for records.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from decimal import Context, Decimal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from nom_negotiate import extensions
 from nom_negotiate.core.identity import Address, check_id, parse_address
-from nom_negotiate.core.negotiation import Negotiation, Problem, view
-from nom_negotiate.core.outcome import Side, Transaction
-from nom_negotiate.core.party import Profile, Settings
 from nom_negotiate.errors import Conflict, NotFound, RuleViolation, StoreError
-from nom_negotiate.extensions import Hook, Validator
-from nom_negotiate.party import Party
-from nom_negotiate.poller import Poller, Report
-from nom_negotiate.store.files import FileStore
-from nom_negotiate.store.port import PACK_AT_MOST, Packing, Store
 
-# Sums of products of two numbers of 15 digits within 10^-20 .. 10^20: exact, never rounded.
-_EXACT = Context(prec=200)
-
-_log = logging.getLogger("nom_negotiate")
-
-
-class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """What was traded of one chemical, over all parties.
-
-    Attributes:
-        bought: units, from the buyers' transactions.
-        sold: units, from the sellers' transactions.
-        paid: money, from the buyers' transactions: the sum of price times quantity.
-        received: money, from the sellers' transactions.
-    """
-
-    bought: Decimal = Decimal(0)
-    sold: Decimal = Decimal(0)
-    paid: Decimal = Decimal(0)
-    received: Decimal = Decimal(0)
-
-    @property
-    def conserved(self) -> bool:
-        """Return whether both sides agree to the last digit."""
-        return self.bought == self.sold and self.paid == self.received
+if TYPE_CHECKING:
+    from nom_negotiate.core.negotiation import Negotiation, Problem
+    from nom_negotiate.core.party import Settings
+    from nom_negotiate.extensions import Hook, Validator
+    from nom_negotiate.figures import Stats, Volume
+    from nom_negotiate.party import Party
+    from nom_negotiate.report import Report
+    from nom_negotiate.store.port import Packing, Store
 
 
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures of a data root.
+def _log(text: str) -> None:
+    import logging  # whoever names a `notice` does without it
 
-    Attributes:
-        parties: how many there are.
-        active: negotiations that go on.
-        ended: archived negotiations by the way in which they ended.
-        transactions: files of both sides, without those carried over.
-        settled: how many of those are marked.
-        carried_over: transactions that a migration brought from old data. The old programs
-            left some on one side only, so they would spoil the balance of our own.
-        volumes: what was traded, by chemical, without what was carried over.
-        last_pass: the last line of the stats log; None before the first pass.
-    """
-
-    parties: int
-    active: int
-    ended: dict[str, int]
-    transactions: int
-    settled: int
-    carried_over: int = 0
-    volumes: dict[str, Volume]
-    last_pass: bytes | None
+    logging.getLogger("nom_negotiate").info(text)
 
 
 class Desk:
@@ -102,11 +57,15 @@ class Desk:
         durable: bool = True,
         validators: Iterable[Validator] | None = None,
         after_settlement: Iterable[Hook] | None = None,
-        notice: Callable[[str], object] = _log.info,
+        notice: Callable[[str], object] = _log,
     ) -> None:
-        self.store: Store = (
-            FileStore(data, durable=durable) if isinstance(data, str | os.PathLike) else data
-        )
+        self.store: Store
+        if isinstance(data, str | os.PathLike):
+            from nom_negotiate.store.files.store import FileStore
+
+            self.store = FileStore(data, durable=durable)
+        else:
+            self.store = data
         self._clock = clock
         self._validators = None if validators is None else tuple(validators)
         self._hooks = None if after_settlement is None else tuple(after_settlement)
@@ -124,6 +83,8 @@ class Desk:
         Raises:
             ConfigurationError: `unusable_root`, `unsupported_file_system`.
         """
+        from nom_negotiate.core.party import Settings
+
         return self.store.initialise(settings or Settings())
 
     @property
@@ -137,14 +98,20 @@ class Desk:
         Raises:
             InputError: `invalid_address`.
         """
+        from nom_negotiate.party import Party
+
         return Party(self, parse_address(address))
 
     def parties(self) -> list[Party]:
         """Return every party that has a directory, by address."""
+        from nom_negotiate.party import Party
+
         return [Party(self, address) for address in self.store.parties()]
 
     def add_party(self, address: str, *, display_name: str | None = None) -> bool:
         """Create a party's directory, in a closed root too; return whether it was new."""
+        from nom_negotiate.core.party import Profile
+
         party = parse_address(address)
         return self.store.add_party(
             Profile(address=party, display_name=display_name or party, created=self.now())
@@ -179,6 +146,8 @@ class Desk:
         return self._negotiations(archived=archived)
 
     def _negotiations(self, *, archived: bool) -> list[Negotiation]:
+        from nom_negotiate.core.negotiation import view
+
         now, limits = self.now(), self.settings.limits
         found = []
         for place in self.store.namespaces(archived=archived):
@@ -212,13 +181,20 @@ class Desk:
             raise Conflict(
                 "ambiguous_negotiation", f"{negotiation_id} is at {owners}: each has one"
             )
-        return Party(self, found[0].initiator).negotiation(negotiation_id)
+        return self.party(found[0].initiator).negotiation(negotiation_id)
 
-    def poll(self) -> Report:
-        """Make one pass: decide, settle and archive what is ready; see `Poller.poll`."""
+    def poll(self, *, scan: bool = False) -> Report:
+        """Make one pass: decide, settle and archive what is ready; see `Poller.poll`.
+
+        Args:
+            scan: look at every negotiation, trusting no hint: for what was written by programs
+                that ring no doorbell, and need not wait for the next scan.
+        """
+        from nom_negotiate.poller import Poller
+
         return Poller(
             self.store, clock=self._clock, validators=self.validators, hooks=self.hooks
-        ).poll()
+        ).poll(scan=scan)
 
     # Retention
 
@@ -235,6 +211,8 @@ class Desk:
         Raises:
             Conflict: `busy`, while a pass is running.
         """
+        from nom_negotiate.store.port import PACK_AT_MOST, Packing
+
         before = self.now() - older_than_s
         address = None if party is None else parse_address(party)
         done = Packing()
@@ -265,6 +243,8 @@ class Desk:
             NotFound: `not_packed`.
             Conflict: `busy`, while a pass is running.
         """
+        from nom_negotiate.store.port import Packing
+
         check_id(what)
         address = None if party is None else parse_address(party)
         packing = Packing()
@@ -287,12 +267,16 @@ class Desk:
     def validators(self) -> tuple[Validator, ...]:
         """Return what is asked before a deal is concluded."""
         if self._validators is None:
+            from nom_negotiate import extensions
+
             self._validators = extensions.load(extensions.VALIDATORS)
         return self._validators
 
     def hooks(self) -> tuple[Hook, ...]:
         """Return what is called after a deal is settled."""
         if self._hooks is None:
+            from nom_negotiate import extensions
+
             self._hooks = extensions.load(extensions.AFTER_SETTLEMENT)
         return self._hooks
 
@@ -300,6 +284,8 @@ class Desk:
 
     def stats(self) -> Stats:
         """Return the figures of the whole root. Reads every transaction."""
+        from nom_negotiate.figures import Stats, Volume, is_carried_over, with_transaction
+
         parties = self.store.parties()
         ended: dict[str, int] = {}
         for negotiation in self._negotiations(archived=True):
@@ -310,13 +296,13 @@ class Desk:
             filed, problems = self.store.transactions(party)
             self.tell(problems)
             for _, transaction in filed:
-                if _is_carried_over(transaction):
+                if is_carried_over(transaction):
                     carried_over += 1
                     continue
                 transactions += 1
                 settled += transaction.settled
                 known = volumes.get(transaction.chemical, Volume())
-                volumes[transaction.chemical] = _with(known, transaction)
+                volumes[transaction.chemical] = with_transaction(known, transaction)
         return Stats(
             parties=len(parties),
             active=sum(1 for _ in self.store.namespaces()),
@@ -346,23 +332,3 @@ class Desk:
         """Tell of what was left out, one line each."""
         for problem in problems:
             self._notice(f"left out {problem.path}: {problem.reason}")
-
-
-def _is_carried_over(transaction: Transaction) -> bool:
-    # What was settled here has a key, whatever its owner has noted in it since.
-    return "legacy_id" in transaction.extra and transaction.agreement_key is None
-
-
-def _with(volume: Volume, transaction: Transaction) -> Volume:
-    money = _EXACT.multiply(transaction.price, transaction.quantity)
-    if transaction.type is Side.BUY:
-        return msgspec.structs.replace(
-            volume,
-            bought=_EXACT.add(volume.bought, transaction.quantity),
-            paid=_EXACT.add(volume.paid, money),
-        )
-    return msgspec.structs.replace(
-        volume,
-        sold=_EXACT.add(volume.sold, transaction.quantity),
-        received=_EXACT.add(volume.received, money),
-    )

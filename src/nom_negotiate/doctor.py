@@ -191,7 +191,7 @@ class _Examination:
     def poll(self) -> str:
         """Make a pass; return why it could not work."""
         try:
-            self.desk.poll()
+            self.desk.poll(scan=True)
         except NomError as error:
             return f"; a pass could not work: {error.message}"
         return "; a pass has not finished it"

@@ -12,12 +12,10 @@ Rules of the room:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """One row of the error table: the HTTP status and the default hint of a code."""
 
     http_status: int

@@ -6,7 +6,8 @@ Rules of the room:
   decides nothing: what may be done is decided by the rules, what is written by the store.
 - Data goes to stdout, everything else to stderr. An error is one line, without a traceback.
 - Only this room reads the environment, and only `app` and `output` in it do.
-- A command is imported when it is called: `nom poll` is started once a minute, forever.
+- A command is imported when it is called, and what it works with when it works: `nom poll` is
+  started once a minute, forever, and a shell that completes starts `nom` at each Tab.
 
 Exit statuses: 0 done; 2 wrong usage or input; 3 to 9 as `errors` says, one for each family;
 1 a fault of this program; 130 interrupted; 141 the reader of the output has gone.
@@ -14,6 +15,7 @@ Exit statuses: 0 done; 2 wrong usage or input; 3 to 9 as `errors` says, one for 
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -29,4 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         # A second Ctrl-C, while the first one was being dealt with.
         status = entry.EXIT_INTERRUPTED
+    if arguments is None:
+        # The process ends here. To look through all that was imported for cycles first would
+        # take longer than an idle poll has worked.
+        gc.freeze()
     sys.exit(status)

@@ -7,7 +7,6 @@ import click
 from nom_negotiate.cli import arguments
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
-from nom_negotiate.core.negotiation import Phase
 
 
 @click.command(
@@ -30,6 +29,8 @@ def accept(app: App, negotiation_id: str, seen: int | None, revision: int | None
     A firm offer is a deal with that; an indicative one waits for its author's acceptance.
     Name the --round that you saw, and you never accept something unseen.
     """
+    from nom_negotiate.core.negotiation import Phase
+
     party, found = app.acting_on(negotiation_id)
     after = party.accept(found, round=seen, revision=revision)
     say_negotiation(app.out, after, party.address)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from nom_negotiate.cli import completion
 from nom_negotiate.cli.output import Output
-from nom_negotiate.core.identity import Address, check_id, parse_address
-from nom_negotiate.core.negotiation import Negotiation
-from nom_negotiate.desk import Desk
-from nom_negotiate.errors import ConfigurationError, Conflict, InputError, RecordError
-from nom_negotiate.party import Party
-from nom_negotiate.store.port import Store
+
+# Each use imports what it needs: help and completion look at no data root.
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Negotiation
+    from nom_negotiate.desk import Desk
+    from nom_negotiate.party import Party
+    from nom_negotiate.store.port import Store
 
 DATA_VARIABLE: Final = "NOM_DATA"
 USER_VARIABLE: Final = "NOM_USER"
@@ -55,6 +57,8 @@ class App:
         Raises:
             InputError: `invalid_address`.
         """
+        from nom_negotiate.core.identity import parse_address
+
         named = self.user or os.environ.get(USER_VARIABLE)
         return parse_address(named) if named else None
 
@@ -76,6 +80,8 @@ class App:
         Raises:
             ConfigurationError: `unusable_root`, too, where there is nothing yet.
         """
+        from nom_negotiate.errors import ConfigurationError
+
         desk = self.desk()
         if not desk.store.is_set_up():
             raise ConfigurationError("unusable_root", f"there is no data root at {self.root}")
@@ -84,15 +90,21 @@ class App:
     def polling_desk(self) -> Desk:
         """Return the desk of the data root, to poll at; set it up where there is none.
 
-        Says so then: a crontab line with a mistyped root would poll nothing for ever.
+        Says so then: a crontab line with a mistyped root would poll nothing for ever. The
+        settings are left to the pass, which does without where there is nothing to do.
+
+        Raises:
+            ConfigurationError: where it is no directory.
         """
-        desk = self.desk()
+        desk = self.open_desk()
         if not desk.store.is_set_up() and desk.initialise():
             self.out.notice(f"there was no data root at {self.root}: set up an empty one")
         return desk
 
     def open_desk(self) -> Desk:
         """Return the desk of the data root without looking at it."""
+        from nom_negotiate.desk import Desk
+
         return Desk(self.root, notice=self.out.notice)
 
     def party(self) -> Party:
@@ -101,6 +113,8 @@ class App:
         Raises:
             InputError: `missing_party`, `invalid_address`.
         """
+        from nom_negotiate.errors import InputError
+
         address = self.address
         if address is None:
             raise InputError("missing_party", "this is done by a party, and none was named")
@@ -128,6 +142,8 @@ class App:
         Raises:
             RecordError: where neither party's file can be read.
         """
+        from nom_negotiate.errors import RecordError
+
         desk, address = self.desk(), self.address
         negotiation_id = full_id(desk.store, address, beginning, only_archived=archived)
         if address is None:
@@ -160,6 +176,9 @@ def full_id(
         InputError: `invalid_id`.
         Conflict: `ambiguous_negotiation`.
     """
+    from nom_negotiate.core.identity import check_id
+    from nom_negotiate.errors import Conflict
+
     check_id(beginning)
     parties = store.parties() if party is None else [party]
     if any(store.find(each, beginning) is not None for each in parties):

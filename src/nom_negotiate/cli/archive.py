@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,9 +14,10 @@ from nom_negotiate.cli.output import line
 from nom_negotiate.cli.reports import lines_of_problems
 from nom_negotiate.cli.show import print_one
 from nom_negotiate.cli.wording import plural
-from nom_negotiate.core.party import MAX_PACK_AFTER_S
 from nom_negotiate.errors import NotFound
-from nom_negotiate.store.port import Packing
+
+if TYPE_CHECKING:
+    from nom_negotiate.store.port import Packing
 
 _HERE: Final = "nom_negotiate.cli.archive"
 
@@ -108,6 +109,8 @@ def pack(app: App, older_than: str, everybody: bool) -> None:
     other commands say. What cannot be packed exactly stays, and is told. No pass is made
     meanwhile. An hourly sweep does this by itself, see nom init --pack-after.
     """
+    from nom_negotiate.core.party import MAX_PACK_AFTER_S
+
     age_s = values.parse_duration(older_than, "--older-than", at_most_s=MAX_PACK_AFTER_S)
     desk = app.existing_desk()
     _say(app, "packed", [desk.pack(age_s, party=None if everybody else app.address)])

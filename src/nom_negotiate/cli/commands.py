@@ -35,6 +35,7 @@ TABLE: Final = (
     Entry("poll", f"{_HERE}.poll:poll", "Make one pass: settle what is agreed.", _OPERATE),
     Entry("run", f"{_HERE}.run:run", "Poll again and again, until stopped.", _OPERATE),
     Entry("doctor", f"{_HERE}.doctor:doctor", "Find and mend what does not belong.", _OPERATE),
+    Entry("bench", f"{_HERE}.bench:bench", "Measure what the operations cost here.", _OPERATE),
     Entry("migrate", f"{_HERE}.migrate:migrate", "Bring old data over.", _OPERATE),
 )
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nom_negotiate.errors import NomError
-
 if TYPE_CHECKING:
     from nom_negotiate.cli.app import App
 
@@ -20,6 +18,8 @@ Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 def _completion(find: Callable[[App], Iterable[str]]) -> Complete:
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from nom_negotiate.errors import NomError  # what is not completed does without
+
         app: App | None = context.find_root().obj
         if app is None:
             return []

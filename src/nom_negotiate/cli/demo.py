@@ -23,7 +23,7 @@ from nom_negotiate import codec
 from nom_negotiate.cli import demo_sample, shapes, tree, views
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Line, Output, Span, line, visible
-from nom_negotiate.cli.reports import lines_of_report
+from nom_negotiate.cli.reports import lines_of_report, shape
 from nom_negotiate.core.identity import directory_name
 from nom_negotiate.core.negotiation import Negotiation
 from nom_negotiate.core.terms import Role
@@ -209,7 +209,7 @@ def agree(stage: Stage) -> None:
     stage.stands(stage.bob.accept(stage.id, round=5))
     stage.step("A poll settles what is agreed. A crontab line does this.", "nom", "poll")
     report = stage.desk.poll()
-    stage.told["poll"] = codec.builtins(report)
+    stage.told["poll"] = shape(report)
     stage.lines([line("  ", *spans) for spans in lines_of_report(report)])
 
 

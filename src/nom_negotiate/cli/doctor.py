@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -15,6 +15,8 @@ from nom_negotiate.store.files.inspection import Finding, Severity
 
 MOST_OF_A_KIND: Final = 20
 """Findings of one kind that a person is shown; a program is given all."""
+
+KEY_WIDTH: Final = 20
 
 _STYLES: Final = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
 
@@ -66,31 +68,34 @@ def doctor(app: App, repair: bool, no_mount: bool) -> None:
 def _shape(found: Diagnosis) -> dict[str, Any]:
     return {
         "verdict": found.verdict,
-        "findings": [
-            {
-                "severity": one.severity,
-                "code": one.code,
-                "path": visible(one.path),
-                "found": visible(one.reason),
-                "remedy": one.remedy,
-                "repaired": one.repaired,
-            }
-            for one in found.findings
-        ],
+        "findings": [shape_of_finding(one) for one in found.findings],
         "counted": found.counted,
         "mount": {key: visible(value) for key, value in found.mount.items()},
     }
 
 
+def shape_of_finding(one: Finding) -> dict[str, Any]:
+    """Return a finding as `--json` prints it."""
+    return {
+        "severity": one.severity,
+        "code": one.code,
+        "path": visible(one.path),
+        "found": visible(one.reason),
+        "remedy": one.remedy,
+        "repaired": one.repaired,
+    }
+
+
 def _lines(found: Diagnosis) -> Iterable[Line]:
-    for key, value in found.mount.items():
-        yield line(Span(f"{key:<20}", "dim"), visible(value))
+    yield from lines_of_mount(found.mount)
     looked = [
         f"{count} {one if count == 1 else many}"
         for key, (one, many) in _COUNTED.items()
         if (count := found.counted.get(key))
     ]
-    yield line(Span(f"{'looked at':<20}", "dim"), ", ".join(looked) or "an empty data root")
+    yield line(
+        Span(f"{'looked at':<{KEY_WIDTH}}", "dim"), ", ".join(looked) or "an empty data root"
+    )
     if found.findings:
         yield []
     told: Counter[tuple[str, bool]] = Counter()
@@ -98,7 +103,7 @@ def _lines(found: Diagnosis) -> Iterable[Line]:
         kind = one.code, one.repaired
         told[kind] += 1
         if told[kind] <= MOST_OF_A_KIND:
-            yield from _of_one(one)
+            yield from lines_of_finding(one)
     for (code, _), count in told.items():
         if count > MOST_OF_A_KIND:
             yield line(f"and {count - MOST_OF_A_KIND} more {code}; --json has all of them")
@@ -106,7 +111,14 @@ def _lines(found: Diagnosis) -> Iterable[Line]:
     yield line(Span(_sum(found), _VERDICTS[found.verdict]))
 
 
-def _of_one(one: Finding) -> Iterable[Line]:
+def lines_of_mount(figures: Mapping[str, str]) -> Iterable[Line]:
+    """Return a line for each ability of a mount."""
+    for key, value in figures.items():
+        yield line(Span(f"{key:<{KEY_WIDTH}}", "dim"), visible(value))
+
+
+def lines_of_finding(one: Finding) -> Iterable[Line]:
+    """Return what is wrong and what to do about it."""
     style = "good" if one.repaired else _STYLES[one.severity]
     word = "mended" if one.repaired else one.severity.value
     yield line(Span(f"{word:<9}", style), Span(visible(one.path), "title"), f"  {one.code}")

@@ -10,7 +10,6 @@ Rules of the room:
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,7 +19,6 @@ from nom_negotiate.cli.app import App, debugging
 from nom_negotiate.cli.commands import nom
 from nom_negotiate.cli.output import ReaderGone
 from nom_negotiate.errors import InputError, NomError
-from nom_negotiate.store.files.errnos import store_error
 
 EXIT_DONE: Final = 0
 EXIT_FAULT: Final = 1
@@ -51,6 +49,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _report(app: App, error: Exception) -> int:
     if isinstance(error, OSError):
+        from nom_negotiate.store.files.errnos import store_error
+
         # The store and the output report their own. Whatever else the disk has to say comes
         # out the same way.
         error = store_error(error, "read or write")
@@ -64,6 +64,8 @@ def _report(app: App, error: Exception) -> int:
         app.out.error("usage", *_usage(error), EXIT_USAGE)
         return EXIT_USAGE
     if debugging():
+        import traceback
+
         traceback.print_exception(error)
     app.out.error(
         "fault",

@@ -14,9 +14,7 @@ Rules of the room:
 from __future__ import annotations
 
 import io
-import json
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +24,6 @@ from typing import Any, Final, NamedTuple
 import click
 
 from nom_negotiate import codec
-from nom_negotiate.store.files.errnos import store_error
 
 MIN_WIDTH: Final = 20
 PIPE_WIDTH: Final = 80
@@ -124,6 +121,8 @@ def _watched() -> Iterator[None]:
         sys.stdout = io.StringIO()
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from None
+        from nom_negotiate.store.files.errnos import store_error
+
         raise store_error(error, "write the output") from error
 
 
@@ -158,6 +157,8 @@ class Output:
     @property
     def width(self) -> int:
         """Return the columns that a drawing may use."""
+        import shutil  # a drawing has use for it, and most commands draw nothing
+
         return max(MIN_WIDTH, shutil.get_terminal_size((PIPE_WIDTH, 24)).columns)
 
     @property
@@ -262,6 +263,8 @@ def _escaped(data: bytes) -> bytes:
     """
     if data.isascii():
         return data
+    import json
+
     return "".join(
         char if char == "\n" or _harmless(char) else json.dumps(char)[1:-1]
         for char in data.decode()

@@ -9,19 +9,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from nom_negotiate import codec
 from nom_negotiate.cli import values
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Output, line, visible
-from nom_negotiate.cli.reports import did_something, summary
+from nom_negotiate.cli.reports import did_something, ended, shape, summary
 from nom_negotiate.cli.wording import clock
-from nom_negotiate.core.outcome import Kind
 from nom_negotiate.errors import NomError
-from nom_negotiate.poller import Report
-from nom_negotiate.poller import run as loop
+
+if TYPE_CHECKING:
+    from nom_negotiate.report import Report
 
 
 @click.command(
@@ -47,9 +47,12 @@ def run(app: App, every: str) -> None:
     not wait. Prints a line for each pass that did something, with --json one for each pass.
     A pass that could not work is reported, and the next one is tried.
     """
+    from nom_negotiate.poller import run as loop
+
     every_s = values.parse_duration(every, "--every")
     # A wrong data root is no passing trouble: it is refused here, before the first pass.
     desk = app.polling_desk()
+    _ = desk.settings
     with stop_on_signals() as stop:
         loop(
             desk.poll,
@@ -62,7 +65,7 @@ def run(app: App, every: str) -> None:
 
 def _say(out: Output, report: Report) -> None:
     if out.as_json:
-        out.json_line(codec.builtins(report))
+        out.json_line(shape(report))
     elif report.busy:
         out.notice("another pass is running; this one left it the work")
     elif did_something(report):
@@ -72,13 +75,9 @@ def _say(out: Output, report: Report) -> None:
 
 
 def _sentence(report: Report) -> str:
-    ended = [
-        f"{kind.value} {' '.join(map(visible, report.of(kind)))}"
-        for kind in Kind
-        if report.of(kind)
-    ]
+    done = [f"{kind} {' '.join(map(visible, ids))}" for kind, ids in ended(report).items() if ids]
     problems = [f"{visible(p.path)}: {visible(p.reason)}" for p in report.problems]
-    return f"{clock(report.at)}  {'; '.join([*ended, *problems])}  ({summary(report)})"
+    return f"{clock(report.at)}  {'; '.join([*done, *problems])}  ({summary(report)})"
 
 
 def _complain(out: Output, error: NomError) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Move, Negotiation
+
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Move, Negotiation
 
 
 def of_negotiation(negotiation: Negotiation, viewer: Address | None = None) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from nom_negotiate.cli import completion
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import show_negotiation
-from nom_negotiate.core.negotiation import Negotiation
+
+if TYPE_CHECKING:
+    from nom_negotiate.core.negotiation import Negotiation
 
 
 @click.command(

@@ -7,7 +7,6 @@ import click
 from nom_negotiate.cli import arguments, completion, values
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
-from nom_negotiate.core.terms import Role
 
 
 @click.command(
@@ -53,6 +52,8 @@ def start(
     The offer is firm unless you say --indicative: the counterparty's acceptance alone then
     makes it a deal. An address that is mentioned for the first time gets its directory.
     """
+    from nom_negotiate.core.terms import Role
+
     if buy == sell:
         raise click.UsageError("say either --buy or --sell")
     party = app.party()

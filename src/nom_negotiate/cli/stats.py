@@ -12,7 +12,7 @@ from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Column, Span, Table, line, visible
 from nom_negotiate.cli.wording import clock, relative
 from nom_negotiate.core.terms import plain
-from nom_negotiate.desk import Stats, Volume
+from nom_negotiate.figures import Stats, Volume
 
 
 @click.command(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nom_negotiate.core.times import MAX_DURATION_S
 from nom_negotiate.errors import InputError
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -20,17 +19,20 @@ _SECONDS: Final = re.compile(r"[0-9]{1,12}")
 _CHEMICAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 
 
-def parse_duration(text: str, option: str, *, at_most_s: int = MAX_DURATION_S) -> int:
+def parse_duration(text: str, option: str, *, at_most_s: int | None = None) -> int:
     """Return the seconds that `90m`, `24h`, `1h30m` or plain seconds mean.
 
     Args:
         text: what was typed.
         option: the option that an error speaks of.
-        at_most_s: the longest that is allowed; a year, or years.
+        at_most_s: the longest that is allowed; a year where it is None, or years.
 
     Raises:
         InputError: `invalid_time`, where it is none, or not between a second and that.
     """
+    from nom_negotiate.core.times import MAX_DURATION_S
+
+    at_most_s = at_most_s or MAX_DURATION_S
     seconds = _duration(text)
     if seconds is None and _SECONDS.fullmatch(text):
         seconds = int(text)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from nom_negotiate.cli import shapes, timeline, wording
+from nom_negotiate.cli import shapes, wording
 from nom_negotiate.cli.output import Column, Line, Output, Span, Table, cells, line, padded, visible
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Move, Negotiation
-from nom_negotiate.core.terms import plain
+
+# The help of a command that shows a negotiation imports no record.
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Move, Negotiation
 
 
 def say_negotiation(out: Output, negotiation: Negotiation, viewer: Address | None = None) -> None:
@@ -135,6 +138,8 @@ def _when(at: int, now: int) -> str:
 
 def moves(negotiation: Negotiation, now: int) -> Table:
     """Return the offers and acceptances as a table, oldest first."""
+    from nom_negotiate.core.terms import plain
+
     columns = (
         Column("ROUND", right=True),
         Column("BY"),
@@ -180,6 +185,8 @@ def _role_style(negotiation: Negotiation, party: Address) -> str:
 
 def drawing(out: Output, negotiation: Negotiation) -> list[Line]:
     """Return the timeline, drawn for what stdout can take."""
+    from nom_negotiate.cli import timeline
+
     glyphs = timeline.UNICODE if out.unicode else timeline.ASCII
     return timeline.draw(negotiation, out.width, glyphs)
 

@@ -6,22 +6,24 @@ Everything here returns text that is safe to print: see `output.visible`.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, Final
 
 from nom_negotiate.cli.output import visible
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Move, Negotiation, Phase
-from nom_negotiate.core.outcome import Outcome
-from nom_negotiate.core.rules import describe
-from nom_negotiate.core.terms import plain
 
-PHASE_STYLES = {
-    Phase.INITIATED: "warn",
-    Phase.IN_PROGRESS: "warn",
-    Phase.AGREED: "good",
-    Phase.REJECTED: "bad",
-    Phase.WITHDRAWN: "bad",
-    Phase.EXPIRED: "dim",
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Move, Negotiation
+    from nom_negotiate.core.outcome import Outcome
+
+PHASE_STYLES: Final = {
+    "initiated": "warn",
+    "in_progress": "warn",
+    "agreed": "good",
+    "rejected": "bad",
+    "withdrawn": "bad",
+    "expired": "dim",
 }
+"""By `Phase`, each of which is its value."""
 
 
 def clock(at: int) -> str:
@@ -94,12 +96,16 @@ def turn(negotiation: Negotiation) -> str:
 
 def deal(move: Move, chemical: str) -> str:
     """Return the terms of a move, such as `900 C at 6`."""
+    from nom_negotiate.core.rules import describe
+
     quantity, _, price = describe(move).partition(" at ")
     return f"{quantity} {visible(chemical)} at {price}"
 
 
 def outcome(found: Outcome) -> str:
     """Return how a negotiation ended, such as `agreed 900 C at 6`."""
+    from nom_negotiate.core.terms import plain
+
     agreed = found.deal
     if agreed is not None:
         terms = f"{plain(agreed.quantity)} {visible(agreed.chemical)} at {plain(agreed.price)}"

@@ -85,7 +85,7 @@ class Actor:
                 self._check(seen.negotiation, action, now, round, revision)
                 said = _fitting(change(seen.negotiation, own, now), action)
                 if pen.write(seen.place, said, seen=seen.snapshot):
-                    return self._look_again(pen, own, said, action)
+                    return self._look_again(pen, seen.place, own, said, action)
         raise Conflict(
             "busy", f"{negotiation_id} changed during each of {MAX_LOOKS} looks; nothing was said"
         )
@@ -123,11 +123,12 @@ class Actor:
             rules.check_chemical(seen.chemical, self._store.settings().chemicals)
 
     def _look_again(
-        self, pen: Writer, before: PartyState, said: PartyState, action: Action
+        self, pen: Writer, place: Namespace, before: PartyState, said: PartyState, action: Action
     ) -> Negotiation:
         """Return the negotiation after a write, once it is certain that the write holds."""
         for _ in range(MAX_LOOKS):
-            seen = self._look(said.negotiation_id)
+            # Where it was a moment ago; or where it is found, if it has been archived since.
+            seen = self._look_at(place) or self._look(said.negotiation_id)
             if seen.negotiation.outcome is not None:
                 return self._obey(seen.negotiation, said, action)
             other = seen.snapshot.other(self.address)
@@ -170,15 +171,21 @@ class Actor:
             place = self._store.find(self.address, negotiation_id)
             if place is None:
                 break
-            snapshot = self._store.snapshot(place)
-            if snapshot is not None:
-                now = self.desk.now()
-                snapshot = self._as_party(snapshot).as_of(now)
-                self._check_party(snapshot)
-                limits = self._store.settings().limits
-                return _Seen(place, snapshot, view(snapshot, now, limits), now)
+            seen = self._look_at(place)
+            if seen is not None:
+                return seen
             # It was moved to the archive between the two calls: find it there.
         raise self._unknown(negotiation_id)
+
+    def _look_at(self, place: Namespace) -> _Seen | None:
+        snapshot = self._store.snapshot(place)
+        if snapshot is None:
+            return None
+        now = self.desk.now()
+        snapshot = self._as_party(snapshot).as_of(now)
+        self._check_party(snapshot)
+        limits = self._store.settings().limits
+        return _Seen(place, snapshot, view(snapshot, now, limits), now)
 
     def _unknown(self, negotiation_id: str) -> NotFound:
         check_id(negotiation_id)
@@ -235,6 +242,8 @@ def _fitting(said: PartyState, action: Action) -> PartyState:
         RecordError: `record_too_large` for an offer or a message; there is room for the rest.
     """
     bound = codec.MAX_RECORD_BYTES - SPARE_BYTES
+    if _is_small(said, bound):
+        return said
     size = codec.least_size(said)
     if size > bound and action in (Action.OFFER, Action.SAY):
         raise RecordError(
@@ -247,6 +256,14 @@ def _fitting(said: PartyState, action: Action) -> PartyState:
         said = less
         size = codec.least_size(said)
     return said
+
+
+def _is_small(said: PartyState, bound: int) -> bool:
+    """Return whether it has room with its indents already, as nearly all have."""
+    try:
+        return len(codec.encode(said)) <= bound
+    except RecordError:
+        return False
 
 
 def _in_vain(said: PartyState, theirs: PartyState | None) -> bool:

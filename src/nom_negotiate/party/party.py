@@ -8,6 +8,8 @@ Rules of the room:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from nom_negotiate.core import rules
@@ -20,7 +22,7 @@ from nom_negotiate.core.state import STATE_SCHEMA, Limits, Offer, PartyState, St
 from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
 from nom_negotiate.errors import InputError, NotFound
 from nom_negotiate.party.action import Actor
-from nom_negotiate.store.port import Filed
+from nom_negotiate.store.port import Filed, Namespace
 
 
 class Party(Actor):
@@ -118,7 +120,9 @@ class Party(Actor):
 
         with self._store.writer(self.address) as pen:
             if not again:
-                rules.check_duplicate(other, chemical, self.negotiations())
+                rules.check_duplicate(
+                    other, chemical, self._viewed(self._store.between(self.address, other))
+                )
             place = pen.create(other, chemical, now, first_state)
         return self._look(place.id).negotiation
 
@@ -259,9 +263,12 @@ class Party(Actor):
         """
         if archived:
             self.desk.tell_of_packs(self.address)
+        return self._viewed(self._store.namespaces(self.address, archived=archived))
+
+    def _viewed(self, places: Iterable[Namespace]) -> list[Negotiation]:
         now, limits = self.desk.now(), self._store.settings().limits
         found = []
-        for place in self._store.namespaces(self.address, archived=archived):
+        for place in places:
             snapshot = self._store.snapshot(place)
             if snapshot is not None and snapshot.states and snapshot.concerns(self.address):
                 found.append(view(self._as_party(snapshot), now, limits))

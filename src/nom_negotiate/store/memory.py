@@ -7,7 +7,7 @@ those of the file store. Nothing is durable, and nothing can be half done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,15 @@ from nom_negotiate.core.party import Listing, Profile, Settings
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, StoreError
 from nom_negotiate.store import reading
-from nom_negotiate.store.port import PACK_AT_MOST, Filed, Namespace, Packing, PackSummary
+from nom_negotiate.store.port import (
+    PACK_AT_MOST,
+    SCAN_EVERY_S,
+    Filed,
+    Namespace,
+    Packing,
+    PackSummary,
+    Waiting,
+)
 
 if TYPE_CHECKING:
     from nom_negotiate.core.packed import Packed
@@ -45,6 +53,9 @@ class MemoryStore:
         self._linked: dict[Namespace, Address] = {}
         self._packed: MemoryPacks | None = None
         self._swept_at = 0
+        self._rung: set[Namespace] = set()
+        self._due: dict[Namespace, int] = {}
+        self._scanned_at: int | None = None
         self._log: list[bytes] = []
         self._lock = threading.RLock()
         self._party_locks: dict[Address, threading.Lock] = {}
@@ -118,6 +129,11 @@ class MemoryStore:
                 found.sort()
         yield from found
 
+    def between(self, party: Address, other: Address) -> Iterator[Namespace]:
+        """Yield what two parties negotiate, active only."""
+        theirs = set(self.namespaces(other))
+        yield from (place for place in self.namespaces(party) if place in theirs)
+
     def find(self, party: Address, negotiation_id: str) -> Namespace | None:
         """Return the party's negotiation of that id, active or archived."""
         check_id(negotiation_id)
@@ -169,6 +185,10 @@ class MemoryStore:
             self._files[place][reading.OUTCOME_NAME] = codec.encode(outcome)
             return outcome
 
+    def discard_torn(self, snapshot: Snapshot) -> bool:
+        """Return False: here nothing can be half there."""
+        return False
+
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them."""
         both = mirrored(outcome)
@@ -210,10 +230,6 @@ class MemoryStore:
     def repair_link(self, place: Namespace, responder: Address) -> bool:
         """Return False: here nothing can be half done."""
         return False
-
-    def mend(self) -> list[Problem]:
-        """Return nothing: here nothing can be half done."""
-        return []
 
     def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
         """Return the party's transactions by name, and no problems."""
@@ -311,6 +327,45 @@ class MemoryStore:
         """Note when a sweep began."""
         self._swept_at = at
 
+    # What a pass has to do
+
+    def announce(self, place: Namespace, responder: Address | None) -> None:
+        """Do nothing: `archive` does all of it at once."""
+
+    @contextmanager
+    def batch(self) -> Iterator[MemoryStore]:
+        """Yield this store."""
+        yield self
+
+    def barrier(self) -> None:
+        """Do nothing: nothing here is durable."""
+
+    def waiting(self, now: int) -> Waiting:
+        """Return what there is to do."""
+        with self._lock:
+            if self._scanned_at is None or not 0 <= now - self._scanned_at < SCAN_EVERY_S:
+                return Waiting.SCAN
+            if self._rung or any(due < now for due in self._due.values()):
+                return Waiting.HINTS
+            return Waiting.NOTHING
+
+    @contextmanager
+    def attend(self, now: int, *, scan: bool, trusting: bool = True) -> Iterator[MemoryAgenda]:
+        """Yield what one pass has to look at."""
+        with self._lock:
+            due = {place for place, at in self._due.items() if at < now}
+            places = set(self._files) if scan else self._rung | due
+            for place in due:
+                del self._due[place]
+            self._rung.clear()
+        # Where the block does not come to its end, the next pass scans.
+        self._scanned_at, before = None, self._scanned_at
+        active = [place for place in places if not place.archived]
+        agenda = MemoryAgenda(self, active, scanned=scan)
+        yield agenda
+        if not agenda.scan_again:
+            self._scanned_at = now if scan else before
+
     @contextmanager
     def polling(self) -> Iterator[bool]:
         """Take the poller's lock; the value says whether it was free. Never waits."""
@@ -328,6 +383,34 @@ class MemoryStore:
     def passes(self) -> Iterator[bytes]:
         """Yield the lines of the stats log, oldest first."""
         yield from list(self._log)
+
+
+class MemoryAgenda:
+    """What to look at in one pass over the memory store.
+
+    Attributes:
+        places: to look at, by initiator and id.
+        unchanged: empty: here a scan looks at everything.
+        problems: empty: here nothing can be in the way.
+        scanned: whether that is everything.
+        scan_again: to be set where the next pass is to look through everything, too.
+    """
+
+    def __init__(self, store: MemoryStore, places: Iterable[Namespace], *, scanned: bool) -> None:
+        self._store = store
+        self.places = sorted(places, key=lambda place: (place.initiator, place.id))
+        self.unchanged: list[Namespace] = []
+        self.problems: list[Problem] = []
+        self.scanned = scanned
+        self.scan_again = False
+
+    def quiet(self, place: Namespace, due: int, responder: Address) -> None:
+        """Note that a negotiation needs no look until something is written, or it is due."""
+        self._store._due[place] = due
+
+    def again(self, place: Namespace) -> None:
+        """Ask the next pass to look at a negotiation."""
+        self._store._rung.add(place)
 
 
 class MemoryWriter:
@@ -363,6 +446,7 @@ class MemoryWriter:
             store._files[place] = {state_file_name(me, responder): data}
             store._responders[responder, name] = place
             store._linked[place] = responder
+            store._rung.add(place)
             return place
 
     def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
@@ -375,6 +459,7 @@ class MemoryWriter:
             if files is None or (seen is not None and not self._store._stands(place, seen.digests)):
                 return False
             files[state_file_name(self._party, state.counterparty)] = data
+            self._store._rung.add(place)
             return True
 
     def replace_transaction(self, name: str, transaction: Transaction) -> None:

@@ -11,18 +11,24 @@ Rules of the room:
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Problem, Snapshot
-from nom_negotiate.core.outcome import Outcome, Transaction
-from nom_negotiate.core.party import Listing, Profile, Settings
-from nom_negotiate.core.state import PartyState
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Problem, Snapshot
+    from nom_negotiate.core.outcome import Outcome, Transaction
+    from nom_negotiate.core.party import Listing, Profile, Settings
+    from nom_negotiate.core.state import PartyState
 
 PACK_AT_MOST: Final = 5_000
 """Negotiations and transactions that one call of `pack` moves, unless it is told otherwise."""
+
+
+SCAN_EVERY_S: Final = 300
+"""Seconds after which a pass looks through everything again."""
 
 
 class Namespace(NamedTuple):
@@ -78,6 +84,44 @@ class Packing(NamedTuple):
     transactions: int = 0
     problems: tuple[Problem, ...] = ()
     more: bool = False
+
+
+class Waiting(enum.Enum):
+    """What a pass would find to do."""
+
+    NOTHING = "nothing"
+    HINTS = "somebody has written, or something is due"
+    SCAN = "everything is to be looked through"
+
+
+class Agenda(Protocol):
+    """What one pass has to look at.
+
+    Attributes:
+        places: by initiator and id.
+        unchanged: what goes on and need not be looked at; only a scan knows.
+        problems: what was met on the way.
+        scanned: whether everything was looked through.
+        scan_again: to be set where the next pass is to look through everything, too.
+    """
+
+    scan_again: bool
+    places: list[Namespace]
+    unchanged: list[Namespace]
+    problems: list[Problem]
+    scanned: bool
+
+    def quiet(self, place: Namespace, due: int, responder: Address) -> None:
+        """Note that a namespace needs no look until something is written, or it is due.
+
+        Args:
+            place: one that was looked at.
+            due: unix second after which it expires.
+            responder: who has a link to it.
+        """
+
+    def again(self, place: Namespace) -> None:
+        """Ask the next pass to look at a namespace: this one could not do what it called for."""
 
 
 class Writer(Protocol):
@@ -184,6 +228,12 @@ class Store(Protocol):
     ) -> Iterator[Namespace]:
         """Yield the negotiations of one party, or of all, each once; for each party by id."""
 
+    def between(self, party: Address, other: Address) -> Iterator[Namespace]:
+        """Yield what two parties negotiate, active only, and maybe what they negotiate with others.
+
+        Costs little where they have much to do with others and little with each other.
+        """
+
     def find(self, party: Address, negotiation_id: str) -> Namespace | None:
         """Return the party's negotiation of that id, active or archived."""
 
@@ -201,12 +251,25 @@ class Store(Protocol):
             Conflict: `moved`, where a party has written since: decide again.
         """
 
+    def discard_torn(self, snapshot: Snapshot) -> bool:
+        """Remove an outcome of which a power cut has left a part; return whether there was one.
+
+        To be asked where a snapshot is not decidable. One from which transactions have followed
+        stays.
+        """
+
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them.
 
         Idempotent: what is there already stays, a name that is taken by another
         negotiation moves on to `_2`, `_3`. Where one of the parties has no room for its
         own, neither is placed.
+        """
+
+    def announce(self, namespace: Namespace, responder: Address | None) -> None:
+        """Let the responder find a concluded negotiation in its archive, before it is there.
+
+        Only in a batch it is worth a call of its own: `archive` does it, too.
         """
 
     def archive(self, namespace: Namespace, responder: Address | None) -> Namespace:
@@ -218,8 +281,36 @@ class Store(Protocol):
     def repair_link(self, namespace: Namespace, responder: Address) -> bool:
         """Make sure that the responder finds the negotiation; return whether it did not."""
 
-    def mend(self) -> list[Problem]:
-        """Finish what a crash left half done outside the namespaces; report what is odd."""
+    def batch(self) -> AbstractContextManager[Store]:
+        """Yield this store for many changes that share barriers.
+
+        What is changed through it is durable once `barrier` was called after it. A power cut
+        before that may leave it half there, in any order; after it, a scan that trusts no hint
+        finds and finishes it.
+        """
+
+    def barrier(self) -> None:
+        """Make durable what was changed in a batch."""
+
+    def waiting(self, now: int) -> Waiting:
+        """Return what a pass at `now` would find to do.
+
+        A hint, without a lock. Costs the same however much is there.
+        """
+
+    def attend(
+        self, now: int, *, scan: bool, trusting: bool = True
+    ) -> AbstractContextManager[Agenda]:
+        """Yield what one pass has to look at; to be called under the poller's lock.
+
+        Where the block does not come to its end, the next pass looks through everything.
+
+        Args:
+            now: unix seconds.
+            scan: look through everything, and not only where the doorbell was rung.
+            trusting: pass over what has not changed since the last scan. Otherwise, what a
+                crash left half done outside the namespaces is finished, too.
+        """
 
     def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
         """Return the party's transactions by name, and what could not be read."""

@@ -7,6 +7,13 @@ Rules of the room:
 - Files of others are opened without following links, must be regular, and are bounded.
 """
 
-from nom_negotiate.store.files.store import FileStore
+from typing import TYPE_CHECKING
+
+from nom_negotiate.deferral import defer
+
+if TYPE_CHECKING:
+    from nom_negotiate.store.files.store import FileStore
+else:
+    __getattr__, __dir__ = defer(__name__, {"store": ("FileStore",)})
 
 __all__ = ["FileStore"]

@@ -17,18 +17,22 @@ from nom_negotiate.store.files.namespace import linked_to
 from nom_negotiate.store.port import Namespace
 
 
+def announce(disk: Disk, layout: Layout, namespace: Namespace, responder: Address | None) -> None:
+    """Leave the responder's new link, which leads nowhere until the negotiation has moved."""
+    target = namespace._replace(archived=True)
+    # A party that has put something else in the place of its room goes without a link.
+    if responder is not None and bounded.has_room(layout, responder, ARCHIVE, disk.rooms):
+        disk.link_to(layout.link_text(target), layout.entry(responder, target.id, archived=True))
+
+
 def archive(
     disk: Disk, layout: Layout, namespace: Namespace, responder: Address | None
 ) -> Namespace:
     """Move the negotiation, or finish a move that was cut short; return where it is now."""
     source = namespace._replace(archived=False)
     target = namespace._replace(archived=True)
-    bounded.check_room(layout, namespace.initiator, ARCHIVE)
-    # A party that has put something else in the place of its room goes without a link.
-    if responder is not None and bounded.has_room(layout, responder, ARCHIVE):
-        disk.link_to(layout.link_text(target), layout.entry(responder, target.id, archived=True))
-    # Nobody has a reason to write here any more: what is left was left by a crash.
-    disk.clear(layout.namespace(source))
+    bounded.check_room(layout, namespace.initiator, ARCHIVE, disk.rooms)
+    announce(disk, layout, namespace, responder)
     try:
         disk.move(layout.namespace(source), layout.namespace(target))
     except FileNotFoundError:
@@ -38,10 +42,10 @@ def archive(
         # The old link goes, and who moved it may not have come to syncing that.
         for place in (target, source):
             disk.confirm(os.path.dirname(layout.namespace(place)))
-    # Or by a writer from under whose hands the directory was moved: it does not find its
-    # temporary file any more. Nobody starts another one in the archive.
+    # What is left was left by a crash, or by a writer from under whose hands the directory was
+    # moved: it does not find its temporary file any more. Nobody starts another one here.
     disk.clear(layout.namespace(target))
-    if responder is not None and bounded.has_room(layout, responder, ACTIVE):
+    if responder is not None and bounded.has_room(layout, responder, ACTIVE, disk.rooms):
         entry = layout.entry(responder, source.id, archived=False)
         if linked_to(layout, entry) == source:
             # Should it come back, `mend` comes by here again.

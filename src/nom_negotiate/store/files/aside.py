@@ -7,7 +7,6 @@ It goes to `poller/aside/<unix seconds>-<token>/` under the same relative path. 
 from __future__ import annotations
 
 import os
-import secrets
 
 from nom_negotiate import codec
 from nom_negotiate.store.files.atomic import Disk
@@ -26,7 +25,7 @@ def set_aside(disk: Disk, layout: Layout, path: str, reason: str, now: float) ->
     """
     os.lstat(path)
     disk.make_directory(layout.aside)
-    room = f"{layout.aside}/{int(now)}-{secrets.token_hex(4)}"
+    room = f"{layout.aside}/{int(now)}-{os.urandom(4).hex()}"
     relative = os.path.relpath(path, layout.root)
     line = {
         "time": int(now),

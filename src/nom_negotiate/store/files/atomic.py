@@ -28,16 +28,24 @@ from __future__ import annotations
 import copy
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from nom_negotiate.store.files import syncing
+
 TEMPORARY: Final = ".tmp-"
 GUARDED: Final = f"{TEMPORARY}guarded-"
 FILE_MODE: Final = 0o644
 DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def open_lock(path: str) -> int:
+    """Open a lock file, which is made where there is none. Not durable: it says nothing."""
+    return os.open(
+        path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE
+    )
 
 
 class Overtaken(Exception):
@@ -52,11 +60,15 @@ class Disk:
 
     Attributes:
         file_mode: what every new file gets, whatever the umask; None to leave it to the umask.
+        rooms: those that were looked at and need no look any more; None to look each time. For
+            many changes in one go: a pass of the poller, which looks at each party's once.
     """
 
     file_mode: int | None = None
+    rooms: set[str] | None = None
     # What a batch has of its own: see `batch`.
     _mark: str = ""
+    _shared: int | None = None
     _later: set[str] | None = None
     _doomed: list[str] | None = None
 
@@ -85,6 +97,35 @@ class Disk:
             self._rmdir(path)
         self._confirm_all({os.path.dirname(path) for path in doomed})
 
+    @contextmanager
+    def together(self, root: str) -> Iterator[Disk]:
+        """Yield a disk for many changes that share barriers.
+
+        What is changed through it is durable when `barrier` has been called after it, content
+        and names, and not before; a power cut before that may leave a name without its content.
+        Where the system has no such barrier, or it would not tell of an error, each change is
+        synced by itself.
+
+        Args:
+            root: a directory of the file system in which all of it lies.
+        """
+        together = copy.copy(self)
+        together.rooms = set()
+        if not self.durable or not syncing.is_offered():
+            yield together
+            return
+        # Open from now on: only so does a barrier tell of what could not be written meanwhile.
+        together._shared = os.open(root, DIRECTORY)
+        try:
+            yield together
+        finally:
+            os.close(together._shared)
+
+    def barrier(self) -> None:
+        """Make durable what was changed `together`; each other change is already."""
+        if self._shared is not None:
+            self._sync_all(self._shared)
+
     def _confirm_all(self, directories: set[str]) -> None:
         for path in sorted(directories):
             # One that has been moved or removed since was synced before, or is no matter.
@@ -103,7 +144,8 @@ class Disk:
         Raises:
             Overtaken: where the guard does not hold.
         """
-        temporary = self._written(path, data, guarded=holds is not None)
+        directory = os.path.dirname(path)
+        temporary = self._written(directory, data, guarded=holds is not None)
         try:
             self._check(holds)
             self._rename(temporary, path)
@@ -114,11 +156,11 @@ class Disk:
                 raise Overtaken from None
             raise
         if holds is None:
-            self._sync_directory(os.path.dirname(path))
+            self._sync_directory(directory)
         else:
             # It may have been concluded and archived since. That is no failure of this change:
             # an outcome that follows from it was synced in this directory after it.
-            self.confirm(os.path.dirname(path))
+            self.confirm(directory)
 
     def create(self, path: str, data: bytes, holds: Callable[[], bool] | None = None) -> bool:
         """Create `path` with the content `data`; return False where it exists already.
@@ -133,7 +175,8 @@ class Disk:
         Raises:
             Overtaken: where the guard does not hold.
         """
-        temporary = self._written(path, data, guarded=holds is not None)
+        directory = os.path.dirname(path)
+        temporary = self._written(directory, data, guarded=holds is not None)
         try:
             self._check(holds)
             self._link(temporary, path)
@@ -146,7 +189,7 @@ class Disk:
             raise
         finally:
             self._discard(temporary)
-        self._sync_directory(os.path.dirname(path))
+        self._sync_directory(directory)
         return new
 
     def overtake(self, directory: str) -> None:
@@ -156,6 +199,15 @@ class Disk:
     def clear(self, directory: str) -> None:
         """Remove every temporary file in a directory that nobody has a reason to write to."""
         self._remove_temporaries(directory, TEMPORARY)
+
+    def confirm_file(self, path: str) -> None:
+        """Make durable what somebody else has written in a file, if it is still there."""
+        with suppress(FileNotFoundError):
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                self._sync(fd)
+            finally:
+                os.close(fd)
 
     def confirm(self, directory: str) -> None:
         """Make durable what somebody else has placed in `directory`, if it is still there."""
@@ -178,6 +230,54 @@ class Disk:
         finally:
             os.close(fd)
         return True
+
+    # Hints: whole or lost, never durable
+
+    def leave_hint(self, path: str) -> int:
+        """Make sure that there is a file; return when it was changed, by the disk's own clock.
+
+        Returns:
+            Nanoseconds since 1970.
+        """
+        # Not waiting: somebody may have put a FIFO there.
+        fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK)
+        try:
+            return os.fstat(fd).st_mtime_ns
+        finally:
+            os.close(fd)
+
+    def discard(self, path: str) -> None:
+        """Unlink a file.
+
+        Raises:
+            FileNotFoundError: where it is gone already.
+        """
+        self._unlink(path)
+
+    def replace_hint(self, path: str, data: bytes) -> None:
+        """Give `path` the content `data`; a reader finds the old content or the new one."""
+        hint = copy.copy(self)
+        hint.durable = False
+        hint.replace(path, data)
+
+    def cut(self, path: str, size: int, data: bytes = b"") -> None:
+        """Let a file end at `size`, and then with `data`. A crash may leave a part of it."""
+        fd = self._open(path, os.O_WRONLY)
+        try:
+            os.ftruncate(fd, size)
+            os.lseek(fd, size, os.SEEK_SET)
+            self._write(fd, data)
+        finally:
+            os.close(fd)
+
+    def overwrite(self, path: str, begin: int, data: bytes) -> None:
+        """Put `data` in the place of as many bytes of a file."""
+        fd = self._open(path, os.O_WRONLY)
+        try:
+            os.lseek(fd, begin, os.SEEK_SET)
+            self._write(fd, data)
+        finally:
+            os.close(fd)
 
     def append(self, path: str, data: bytes) -> None:
         """Append `data` in one write. Not durable: for logs."""
@@ -361,9 +461,9 @@ class Disk:
             if name.startswith(prefix):
                 self._discard(f"{directory}/{name}")
 
-    def _written(self, path: str, data: bytes, *, guarded: bool = False) -> str:
-        """Return a temporary file beside `path` that holds `data`, synced."""
-        temporary = self._temporary(os.path.dirname(path), GUARDED if guarded else TEMPORARY)
+    def _written(self, directory: str, data: bytes, *, guarded: bool = False) -> str:
+        """Return a temporary file in `directory` that holds `data`, synced."""
+        temporary = self._temporary(directory, GUARDED if guarded else TEMPORARY)
         fd = self._open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             try:
@@ -380,7 +480,7 @@ class Disk:
         return temporary
 
     def _temporary(self, directory: str, prefix: str = TEMPORARY) -> str:
-        return f"{directory}/{prefix}{self._mark}{os.getpid()}-{secrets.token_hex(6)}"
+        return f"{directory}/{prefix}{self._mark}{os.getpid()}-{os.urandom(6).hex()}"
 
     def _discard(self, temporary: str) -> None:
         try:
@@ -400,14 +500,17 @@ class Disk:
         return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
 
     def _write(self, fd: int, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
+        written = os.write(fd, data) if data else 0
+        while written < len(data):
             # A write to a full disk or at a size limit may be short; the next one says why.
-            view = view[os.write(fd, view) :]
+            written += os.write(fd, memoryview(data)[written:])
 
     def _sync(self, fd: int) -> None:
-        if self.durable:
+        if self.durable and self._shared is None:
             os.fsync(fd)
+
+    def _sync_all(self, fd: int) -> None:
+        syncing.sync_file_system(fd)
 
     def _sync_directory(self, path: str) -> None:
         if self._later is not None:
@@ -416,7 +519,7 @@ class Disk:
             self._sync_now(path)
 
     def _sync_now(self, path: str) -> None:
-        if self.durable:
+        if self.durable and self._shared is None:
             self.sync_directory(path)
 
     def _rename(self, source: str, target: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from nom_negotiate.codec import MAX_RECORD_BYTES
+from nom_negotiate.codec.bounds import MAX_RECORD_BYTES
 from nom_negotiate.core.identity import Address
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files.layout import Layout
@@ -20,6 +21,12 @@ from nom_negotiate.store.files.layout import Layout
 FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+ONE_READ: Final = 64 * 1024
+"""What is read of a file at once; a larger buffer costs more than the file."""
+
+COARSEST_TIME_NS: Final = 2_000_000_000
+"""Two changes of a file within this time may show the same time: FAT has steps of 2 seconds."""
 
 NOT_A_FILE: Final = {
     errno.ELOOP: "a link",
@@ -31,6 +38,16 @@ NOT_A_FILE: Final = {
 
 def open_regular(path: str, dir_fd: int | None = None) -> int | RecordError:
     """Open a file for reading, or say why it is none to read.
+
+    Raises:
+        OSError: ENOENT where there is nothing, and whatever is wrong with the disk.
+    """
+    found = open_looked(path, dir_fd)
+    return found if isinstance(found, RecordError) else found[0]
+
+
+def open_looked(path: str, dir_fd: int | None = None) -> tuple[int, os.stat_result] | RecordError:
+    """Open a file for reading and look at it, or say why it is none to read.
 
     Raises:
         OSError: ENOENT where there is nothing, and whatever is wrong with the disk.
@@ -49,11 +66,11 @@ def open_regular(path: str, dir_fd: int | None = None) -> int | RecordError:
         if found is None:
             raise
         return RecordError("malformed_record", f"expected a regular file, found {found}")
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return fd
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        return fd, status
     os.close(fd)
-    kind = "a directory" if stat.S_ISDIR(mode) else "something else"
+    kind = "a directory" if stat.S_ISDIR(status.st_mode) else "something else"
     return RecordError("malformed_record", f"expected a regular file, found {kind}")
 
 
@@ -89,21 +106,23 @@ def lines(file: BinaryIO) -> Iterator[bytes]:
         cut = not whole
 
 
-def read_open(fd: int) -> bytes | RecordError:
-    """Return the content of an open regular file, at most 256 KiB."""
-    size = os.fstat(fd).st_size
+def read_open(fd: int, size: int) -> bytes | RecordError:
+    """Return the content of an open regular file, at most 256 KiB.
+
+    Args:
+        fd: of the file, at its beginning.
+        size: that it had when it was looked at.
+    """
     if size > MAX_RECORD_BYTES:
         return RecordError(
             "record_too_large", f"expected at most {MAX_RECORD_BYTES} bytes, found {size}"
         )
     # One byte more than it had: a file that grows meanwhile is seen, and not followed byte by
     # byte for as long as it grows.
-    chunks = []
-    left = size + 1
-    while left and (chunk := os.read(fd, left)):
-        chunks.append(chunk)
-        left -= len(chunk)
-    return b"".join(chunks)
+    data = os.read(fd, size + 1)
+    while len(data) < size and (chunk := os.read(fd, size + 1 - len(data))):
+        data += chunk
+    return data
 
 
 def read_record(path: str) -> bytes | None:
@@ -114,18 +133,67 @@ def read_record(path: str) -> bytes | None:
         OSError: whatever is wrong with the disk.
     """
     try:
-        fd = open_regular(path)
+        found = open_looked(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if isinstance(fd, RecordError):
-        raise fd
+    if isinstance(found, RecordError):
+        raise found
+    fd, status = found
     try:
-        data = read_open(fd)
+        data = read_open(fd, status.st_size)
     finally:
         os.close(fd)
     if isinstance(data, RecordError):
         raise data
     return data
+
+
+def digest(path: str) -> str | None:
+    """Return the sha256 of a file, None where one read does not tell.
+
+    For comparing with what was read before: a link, a FIFO or a directory has no digest, nor has
+    what is not there, too large for one read, or not to be had.
+    """
+    try:
+        fd = os.open(path, FLAGS)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, ONE_READ)
+    except OSError:
+        # A directory; a FIFO that somebody writes to; whatever is wrong with the disk.
+        return None
+    finally:
+        os.close(fd)
+    # Imported here: it loads OpenSSL, and an idle poll compares nothing.
+    from hashlib import sha256
+
+    return sha256(data).hexdigest() if len(data) < ONE_READ else None
+
+
+Content = tuple[int, int, int, int, int]
+"""What tells one content of a file from any other: see `content`."""
+
+
+def content(path: str) -> Content | None:
+    """Return what tells the content of a file from any that it has later.
+
+    None where nothing can be told: where there is no such file, or its times are so new that
+    it could change once more and still show the same.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < COARSEST_TIME_NS:
+        return None
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def irregular(path: str) -> str | None:
@@ -144,10 +212,11 @@ def open_below(top: str, path: str) -> int:
         OSError: ENOENT where there is nothing, ENOTDIR where a name on the way is a link or a
             file.
     """
-    fd = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    first, *names = path[len(top) + 1 :].split("/")
+    fd = os.open(f"{top}/{first}", DIRECTORY_FLAGS)
     try:
-        for name in path.removeprefix(f"{top}/").split("/"):
-            below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
+        for name in names:
+            below = open_directory(name, fd)
             fd, above = below, fd
             os.close(above)
     except BaseException:
@@ -157,28 +226,65 @@ def open_below(top: str, path: str) -> int:
     return fd
 
 
+def open_directory(name: str, above: int) -> int:
+    """Open a directory in an open one, and no link to one.
+
+    Raises:
+        OSError: ENOENT where there is nothing, ENOTDIR where it is a link or a file.
+    """
+    return os.open(name, DIRECTORY_FLAGS, dir_fd=above)
+
+
 def is_directory(path: str) -> bool:
     """Return whether there is a directory of that name, and not a link to one."""
-    return os.path.isdir(path) and not os.path.islink(path)
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        # As `os.path.isdir` has it: whatever cannot be looked at is no directory.
+        return False
 
 
-def has_room(layout: Layout, party: Address, name: str) -> bool:
-    """Return whether a party has that room, and it neither is nor lies behind a link."""
-    return is_directory(layout.party(party)) and is_directory(layout.room(party, name))
+def has_room(layout: Layout, party: Address, name: str, known: set[str] | None = None) -> bool:
+    """Return whether a party has that room, and it neither is nor lies behind a link.
+
+    Args:
+        layout: of the data root.
+        party: whose.
+        name: of the room.
+        known: rooms that need no look any more; one that is looked at is added.
+    """
+    room = layout.room(party, name)
+    if known is not None and room in known:
+        return True
+    found = is_directory(layout.party(party)) and is_directory(room)
+    if found and known is not None:
+        known.add(room)
+    return found
 
 
-def check_room(layout: Layout, party: Address, name: str) -> str:
+def check_room(layout: Layout, party: Address, name: str, known: set[str] | None = None) -> str:
     """Return the path of a party's room, which neither is nor lies behind a link.
+
+    Args:
+        layout: of the data root.
+        party: whose.
+        name: of the room.
+        known: rooms that need no look any more; one that is looked at is added.
 
     Raises:
         OSError: ENOENT where it is missing, ENOTDIR where something else is in its place.
     """
-    for path in (layout.party(party), layout.room(party, name)):
+    room = layout.room(party, name)
+    if known is not None and room in known:
+        return room
+    for path in (layout.party(party), room):
         mode = os.lstat(path).st_mode
         if not stat.S_ISDIR(mode):
             reason = f"expected a directory, found {_kind(mode)}; move it away"
             raise NotADirectoryError(errno.ENOTDIR, reason, path)
-    return layout.room(party, name)
+    if known is not None:
+        known.add(room)
+    return room
 
 
 def _kind(mode: int) -> str:

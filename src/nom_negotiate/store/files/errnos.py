@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from nom_negotiate.errors import StoreError
@@ -35,14 +33,23 @@ def is_passing(error: OSError) -> bool:
     return code in ("no_space", "read_only", "too_many_files")
 
 
-@contextmanager
-def reported(doing: str) -> Iterator[None]:
+class reported:  # noqa: N801  (it reads as a verb: `with reported("read it"):`)
     """Turn any `OSError` of the block into a `StoreError` that says what was being done.
 
     The one place where all errnos are caught: whatever the disk answers, the caller gets
     an error with a code, and no state was half written (see `atomic`).
     """
-    try:
-        yield
-    except OSError as error:
-        raise store_error(error, doing) from error
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if isinstance(error, OSError):
+            raise store_error(error, self._doing) from error

@@ -18,23 +18,24 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Problem
 from nom_negotiate.errors import ConfigurationError, Conflict, StoreError
 from nom_negotiate.store.files.atomic import FILE_MODE, TEMPORARY, Disk
 from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, PRIVATE, PROFILE, SPARE, Layout
-from nom_negotiate.store.reading import OUTCOME_NAME, STATE_SUFFIX
+
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Problem
 
 OPEN: Final = 0o3770
 """Mode of a namespace: setgid, sticky, writable for the market's group."""
 
 FROZEN: Final = 0o3750
+DOORBELL: Final = 0o3730
 SPARES: Final = 16
 """Spare namespaces a party: how many it may start between two polls."""
 
@@ -59,6 +60,9 @@ class Owners:
     def is_decider(self, uid: int) -> bool:
         """Return whether what that user owns may be a namespace, or an outcome in it."""
         return True
+
+    def open_doorbell(self, disk: Disk) -> None:
+        """Let every party ring."""
 
     def claim(self, disk: Disk, layout: Layout, party: Address) -> str:
         """Return a directory that nobody reads yet, to become a namespace of the party."""
@@ -211,6 +215,8 @@ class UnixOwners(Owners):
 
     def release(self, disk: Disk, claimed: str) -> None:
         """Remove what the party itself has written in a spare namespace."""
+        from nom_negotiate.store.reading import STATE_SUFFIX
+
         for name in os.listdir(claimed):
             if name.startswith(TEMPORARY) or name.endswith(STATE_SUFFIX):
                 disk.remove(f"{claimed}/{name}")
@@ -245,8 +251,16 @@ class UnixOwners(Owners):
 
     # What the poller does at each pass
 
+    def open_doorbell(self, disk: Disk) -> None:
+        """Let every party ring: leave hints, and neither list nor take those of others."""
+        disk.give(self._layout.doorbell, self._users.poller, self._users.market, DOORBELL)
+
     def prepare(self, disk: Disk, party: Address) -> Iterator[Problem]:
         """Lay out what a party lacks, and thaw what a crash left frozen and undecided."""
+        # Imported here, as elsewhere in this room: most roots tell no Unix users apart.
+        from nom_negotiate.core.negotiation import Problem
+        from nom_negotiate.store.reading import OUTCOME_NAME
+
         home = self._layout.party(party)
         for row in SCHEME:
             if not os.path.lexists(f"{home}/{row.path}"):
@@ -273,7 +287,7 @@ class UnixOwners(Owners):
             # Made whole where only the poller is, and then moved to the party.
             made = disk.temporary_directory(self._layout.poller)
             disk.give(made, self._users.poller, self._users.market, OPEN)
-            disk.move(made, f"{room}/{secrets.token_hex(8)}")
+            disk.move(made, f"{room}/{os.urandom(8).hex()}")
 
     # What root does once
 
@@ -316,6 +330,9 @@ class UnixOwners(Owners):
         layout, users = self._layout, self._users
         yield from self._differs(layout.root, users.poller, users.market, 0o750)
         yield from self._differs(layout.teams, users.poller, users.market, 0o2750)
+        if os.path.lexists(layout.doorbell):
+            # Otherwise the next pass makes it.
+            yield from self._differs(layout.doorbell, users.poller, users.market, DOORBELL)
         with os.scandir(layout.teams) as found:
             homes = sorted(entry.path for entry in found if not entry.name.startswith("."))
         for home in homes:
@@ -332,6 +349,8 @@ class UnixOwners(Owners):
                 )
 
     def _differs(self, path: str, uid: int, gid: int | None, mode: int) -> Iterator[Problem]:
+        from nom_negotiate.core.negotiation import Problem
+
         shown = self._layout.relative(path)
         try:
             status = os.stat(path, follow_symlinks=False)
@@ -362,6 +381,8 @@ def isolate(disk: Disk, layout: Layout, poller: int, poller_group: int, market: 
     for path in (layout.poller_lock, layout.stats_log):
         if os.path.isfile(path) and not os.path.islink(path):
             disk.give(path, poller, poller_group, FILE_MODE)
+    if os.path.isdir(layout.doorbell) and not os.path.islink(layout.doorbell):
+        disk.give(layout.doorbell, poller, market, DOORBELL)
     disk.give(layout.poller, poller, poller_group, 0o755)
     disk.give(layout.teams, poller, market, 0o2750)
     disk.give(layout.root, poller, market, 0o750)

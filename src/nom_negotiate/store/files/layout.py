@@ -35,6 +35,8 @@ class Layout:
         self.aside = f"{root}/poller/aside"
         self.stats_log = f"{root}/poller/stats.jsonl"
         self.swept = f"{root}/poller/swept"
+        self.doorbell = f"{root}/poller/doorbell"
+        self.scan = f"{root}/poller/scan"
 
     def party(self, party: Address) -> str:
         """Return the party's directory."""
@@ -79,8 +81,16 @@ class Layout:
         The link is read, not followed: only a path to a namespace of this root counts. An
         absolute one does, too; the original wrote some.
         """
-        target = os.path.normpath(os.path.join(os.path.dirname(entry), text))
-        parts = os.path.relpath(target, self.teams).split("/")
+        above, parts = text[:6], text[6:].split("/")
+        if (
+            above != "../../"
+            or not {"", ".", ".."}.isdisjoint(parts)
+            or not entry.startswith(f"{self.teams}/")
+            or entry.count("/", len(self.teams)) != 3
+        ):
+            # Not as `link_text` has it, or not read in one of the rooms.
+            target = os.path.normpath(os.path.join(os.path.dirname(entry), text))
+            parts = os.path.relpath(target, self.teams).split("/")
         if len(parts) != 3 or parts[1] not in (ACTIVE, ARCHIVE):
             return None
         owner = address_of_directory(parts[0])
@@ -98,6 +108,8 @@ def shown(name: str) -> str:
 
     It may hold bytes that are no UTF-8, or what a terminal would obey.
     """
+    if name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text

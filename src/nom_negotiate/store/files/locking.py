@@ -10,8 +10,22 @@ Rules of the room:
 
 from __future__ import annotations
 
+import fcntl
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from nom_negotiate.store.files import atomic
+
+FIRST_PAUSE_S: Final = 0.000_5
+LONGEST_PAUSE_S: Final = 0.05
+"""Pauses between two tries, each twice the one before.
+
+Two writers of a party, who hold it for a millisecond, hardly wait for each other. Where many
+wait, long pauses leave the processor to whoever has the lock.
+"""
 
 
 @contextmanager
@@ -25,17 +39,44 @@ def exclusive(path: str, timeout_s: float) -> Iterator[bool]:
     Raises:
         OSError: where the lock file cannot be opened.
     """
-    # Imported here: whoever only reads does without it.
-    import filelock
-
-    lock = filelock.FileLock(path, timeout=timeout_s)
+    fd = _taken(path, time.monotonic() + timeout_s)
     try:
-        lock.acquire()
-    except filelock.Timeout:
-        # An OSError, too: it must not be taken for trouble of the disk.
-        yield False
-        return
-    try:
-        yield True
+        yield fd is not None
     finally:
-        lock.release()
+        if fd is not None:
+            try:
+                # Said aloud: a child that was forked meanwhile has the file open, too.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            finally:
+                os.close(fd)
+
+
+def _taken(path: str, deadline: float) -> int | None:
+    """Return the lock file, open and locked; None where it was not to be had."""
+    while True:
+        fd = atomic.open_lock(path)
+        found = None
+        try:
+            if not _locked(fd, deadline):
+                return None
+            if os.fstat(fd).st_nlink:
+                found = fd
+                return found
+            # Somebody removed it before it was locked: another one has its name, or none.
+        finally:
+            if found is None:
+                os.close(fd)
+
+
+def _locked(fd: int, deadline: float) -> bool:
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -19,12 +19,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
-from nom_negotiate.core.identity import Address, check_id
+from nom_negotiate.core.identity import Address, is_id
 from nom_negotiate.core.negotiation import Problem
-from nom_negotiate.errors import InputError
 from nom_negotiate.store.files import archive, bounded, namespace, oddities
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 from nom_negotiate.store.files.isolation import SHARED, Owners, UnixOwners
@@ -69,27 +68,50 @@ def _make_room(disk: Disk, path: str, mode: int) -> None:
         disk.make_directory(path, mode)
 
 
-def mend(disk: Disk, layout: Layout, party: Address, owners: Owners = SHARED) -> Iterator[Problem]:
-    """Finish or remove what was left half done at one party; yield what is odd."""
+def mend(
+    disk: Disk,
+    layout: Layout,
+    party: Address,
+    owners: Owners = SHARED,
+    names: Collection[str] | None = None,
+) -> Iterator[Problem]:
+    """Finish or remove what was left half done at one party; yield what is odd.
+
+    Args:
+        disk: what changes go through.
+        layout: of the data root.
+        party: whose directory.
+        owners: who may have written what.
+        names: what to look at in the room of active negotiations; None to look at all of it
+            and into each room and namespace.
+    """
     if isinstance(owners, UnixOwners):
         yield from owners.prepare(disk, party)
     else:
         complete(disk, layout, party)
     rooms = (*PARTY_ROOMS, PACKS)
-    sweep(disk, layout.party(party))
+    if names is None:
+        sweep(disk, layout.party(party))
     for room in rooms:
-        if bounded.has_room(layout, party, room):
-            sweep(disk, layout.room(party, room))
-        else:
+        if not bounded.has_room(layout, party, room):
             yield from oddities.of_room(layout, party, room)
+        elif names is None:
+            sweep(disk, layout.room(party, room))
+    if names is not None and not names:
+        return
     if not bounded.has_room(layout, party, ACTIVE):
         return
     with os.scandir(layout.room(party, ACTIVE)) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+        entries = sorted(
+            (entry for entry in found if names is None or entry.name in names),
+            key=lambda entry: entry.name,
+        )
     for entry in entries:
         if entry.name.startswith(TEMPORARY):
+            if names is not None:
+                _remove_old(disk, entry)
             continue
-        if not _is_id(entry.name):
+        if not is_id(entry.name):
             reason = "expected the id of a negotiation as its name; rename it or move it away"
             yield Problem(path=layout.relative(entry.path), reason=reason)
         elif entry.is_symlink():
@@ -101,14 +123,6 @@ def mend(disk: Disk, layout: Layout, party: Address, owners: Owners = SHARED) ->
                 path=layout.relative(entry.path),
                 reason="expected a directory or a link, found a file; move it away",
             )
-
-
-def _is_id(name: str) -> bool:
-    try:
-        check_id(name)
-    except InputError:
-        return False
-    return True
 
 
 def _mend_link(
@@ -180,11 +194,11 @@ def sweep_packs(disk: Disk, layout: Layout, party: Address) -> None:
             raise
 
 
-def sweep(disk: Disk, directory: str) -> None:
-    """Remove old temporary files and directories of one directory."""
+def sweep(disk: Disk, directory: str, prefix: str = TEMPORARY) -> None:
+    """Remove old temporary files and directories of one directory, whose names begin so."""
     try:
         with os.scandir(directory) as found:
-            entries = [entry for entry in found if entry.name.startswith(TEMPORARY)]
+            entries = [entry for entry in found if entry.name.startswith(prefix)]
     except FileNotFoundError:
         # Moved to the archive by another pass, or never made.
         return

@@ -2,8 +2,9 @@
 
 Rules of the room:
 
-- A snapshot is true: after the last file was opened, each of them was still the one that
-  its name stands for. Open files are held meanwhile, so that no inode is used again.
+- A snapshot is true: the files are opened first and the directory is listed last, and then
+  each name still stood for the file that was opened, and there was no other. Open files are
+  held meanwhile, so that no inode is used again.
 - A namespace appears whole: it is made under a temporary name and renamed.
 - The responder's link comes first and the directory second. A link without a directory
   is a start that was cut short, and is swept; a directory without a link would be a
@@ -19,13 +20,19 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address, negotiation_id, state_file_name
+from nom_negotiate.core.identity import (
+    MAX_SHORT_NAME_BYTES,
+    Address,
+    negotiation_id,
+    short_name,
+    state_file_name,
+)
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
 from nom_negotiate.core.state import PartyState
@@ -35,7 +42,7 @@ from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.aside import set_aside
 from nom_negotiate.store.files.atomic import Disk, Overtaken
 from nom_negotiate.store.files.isolation import SHARED, Owners
-from nom_negotiate.store.files.layout import ACTIVE, Layout, shown
+from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, Layout, shown
 from nom_negotiate.store.port import Namespace
 
 MAX_FILES: Final = 64
@@ -66,20 +73,35 @@ class _Files(NamedTuple):
     found: int
 
 
-def read_snapshot(layout: Layout, namespace: Namespace, owners: Owners = SHARED) -> Snapshot | None:
-    """Return what the namespace held at one moment, None where it is gone."""
-    path = layout.namespace(namespace)
+def read_snapshot(
+    layout: Layout, namespace: Namespace, owners: Owners = SHARED, room: int | None = None
+) -> Snapshot | None:
+    """Return what the namespace held at one moment, None where it is gone.
+
+    Args:
+        layout: of the data root.
+        namespace: which.
+        owners: whom its files tell apart.
+        room: the open directory that it lies in; None to go there from the top. Whoever reads
+            many of one party opens that once, by `bounded.open_below`.
+    """
     try:
-        directory = bounded.open_below(layout.teams, path)
+        if room is None:
+            directory = bounded.open_below(layout.teams, layout.namespace(namespace))
+        else:
+            directory = bounded.open_directory(namespace.id, room)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        if not owners.is_decider(os.fstat(directory).st_uid):
+        if owners.isolated and not owners.is_decider(os.fstat(directory).st_uid):
+            where = layout.relative(layout.namespace(namespace))
             reason = "expected a namespace that the poller has laid out, found somebody's directory"
-            return _unreadable(namespace, layout.relative(path), f"{reason}; move it away")
+            return _unreadable(namespace, where, f"{reason}; move it away")
         found = _snapshot(directory, layout, namespace, owners)
         # An archived one that is hidden meanwhile is packed: what was seen may be half of it.
-        return found if not namespace.archived or _is_at(path, directory) else None
+        if namespace.archived and not _is_at(layout.namespace(namespace), directory):
+            return None
+        return found
     finally:
         os.close(directory)
 
@@ -87,9 +109,10 @@ def read_snapshot(layout: Layout, namespace: Namespace, owners: Owners = SHARED)
 def _snapshot(directory: int, layout: Layout, namespace: Namespace, owners: Owners) -> Snapshot:
     where = layout.relative(layout.namespace(namespace))
     responder: Address | None = None
+    likely = _likely(namespace)
     while True:
         rank = functools.partial(reading.rank, namespace.id, namespace.initiator, responder)
-        files = _stable(directory, rank)
+        files = _stable(directory, rank, likely)
         if files is None:
             reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
             return _unreadable(namespace, where, reason)
@@ -109,6 +132,20 @@ def _snapshot(directory: int, layout: Layout, namespace: Namespace, owners: Owne
             return _crowded(snapshot, where, files)
         # What the responder says may be among what was left out: now its names come first.
         responder = snapshot.responder
+        likely = ()
+
+
+def _likely(namespace: Namespace) -> tuple[str, ...]:
+    """Return which files a namespace probably has, so that it need not be listed first.
+
+    An id is a label and proves nothing: this is a guess, and the listing afterwards corrects it.
+    """
+    own = short_name(namespace.initiator)
+    other = namespace.id.removeprefix(f"{own}_").rsplit("_", 2)[0]
+    if other == own or not other.isascii() or len(other) > MAX_SHORT_NAME_BYTES:
+        return ()
+    names = (f"{own}{reading.STATE_SUFFIX}", f"{other}{reading.STATE_SUFFIX}")
+    return (*names, reading.OUTCOME_NAME) if namespace.archived else names
 
 
 def _is_at(path: str, directory: int) -> bool:
@@ -150,18 +187,21 @@ def _crowded(snapshot: Snapshot, where: str, files: _Files) -> Snapshot:
     )
 
 
-def _stable(directory: int, rank: Callable[[str], int]) -> _Files | None:
+def _stable(directory: int, rank: Callable[[str], int], likely: Sequence[str]) -> _Files | None:
+    names = likely
     for look in range(MAX_LOOKS):
         seen: dict[str, _Seen] = {}
-        # A stranger whose files change all the time must not keep the parties from being heard.
-        strangers = look < MAX_LOOKS // 2
         try:
-            names, found = _names(directory, rank, strangers=strangers)
-            if all(_look(directory, name, seen) for name in names) and (
-                _names(directory, rank, strangers=strangers)[0] == names
-                and all(_same(directory, n, s) for n, s in seen.items())
+            for name in names:
+                _look(directory, name, seen)
+            # A stranger whose files change all the time must not keep the parties from being
+            # heard.
+            inodes, found = _listed(directory, rank, strangers=look < MAX_LOOKS // 2)
+            if inodes.keys() == seen.keys() and all(
+                _same(directory, name, inodes[name], held) for name, held in seen.items()
             ):
-                return _Files({shown(name): held for name, held in seen.items()}, found)
+                return _Files({shown(name): seen[name] for name in inodes}, found)
+            names = list(inodes)
         finally:
             for held in seen.values():
                 if held.fd >= 0:
@@ -169,43 +209,56 @@ def _stable(directory: int, rank: Callable[[str], int]) -> _Files | None:
     return None
 
 
-def _names(directory: int, rank: Callable[[str], int], *, strangers: bool) -> tuple[list[str], int]:
-    """Return which files to look at, and how many there are."""
-    found = [
-        name
-        for name in os.listdir(directory)
-        if name == reading.OUTCOME_NAME or name.endswith(reading.STATE_SUFFIX)
-    ]
+def _listed(
+    directory: int, rank: Callable[[str], int], *, strangers: bool
+) -> tuple[dict[str, int], int]:
+    """Return which files to look at, with their inodes, and how many there are."""
+    with os.scandir(directory) as entries:
+        found = sorted(
+            (entry.name, entry.inode())
+            for entry in entries
+            if entry.name.endswith(reading.STATE_SUFFIX) or entry.name == reading.OUTCOME_NAME
+        )
     if len(found) <= 3 and strangers:
         # As it should be: nobody is crowded out.
-        return sorted(found), len(found)
-    ranked = sorted((rank(name), name) for name in found)
+        return dict(found), len(found)
+    ranked = sorted((rank(name), name, inode) for name, inode in found)
     # Whoever floods a namespace with files cannot make a poll read them all.
-    chosen = [name for number, name in ranked if strangers or number < reading.STRANGER]
-    return chosen[:MAX_FILES], len(found)
+    chosen = [
+        (name, inode) for number, name, inode in ranked if strangers or number < reading.STRANGER
+    ]
+    return dict(chosen[:MAX_FILES]), len(found)
 
 
-def _look(directory: int, name: str, seen: dict[str, _Seen]) -> bool:
+def _look(directory: int, name: str, seen: dict[str, _Seen]) -> None:
     try:
-        fd = bounded.open_regular(name, dir_fd=directory)
-        if isinstance(fd, RecordError):
+        found = bounded.open_looked(name, directory)
+        if isinstance(found, RecordError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            seen[name] = _Seen(-1, _identity(status), status.st_uid, fd)
-            return True
+            seen[name] = _Seen(-1, _identity(status), status.st_uid, found)
+            return
     except FileNotFoundError:
-        return False
-    status = os.fstat(fd)
-    seen[name] = _Seen(fd, _identity(status), status.st_uid, b"")
-    seen[name] = seen[name]._replace(file=bounded.read_open(fd))
-    return True
-
-
-def _same(directory: int, name: str, look: _Seen) -> bool:
+        return
+    fd, status = found
     try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        file = bounded.read_open(fd, status.st_size)
+    except BaseException:
+        # An I/O error, an interrupt: it goes on to the caller, without an open file.
+        os.close(fd)
+        raise
+    seen[name] = _Seen(fd, _identity(status), status.st_uid, file)
+
+
+def _same(directory: int, name: str, inode: int, look: _Seen) -> bool:
+    """Return whether a name that was listed with this inode stands for what was looked at."""
+    try:
+        if inode == look.identity[1] and look.fd >= 0:
+            # Still of the size and time that it had, too: some write in place.
+            return _identity(os.fstat(look.fd)) == look.identity
+        # There are file systems that list other numbers than they show elsewhere.
+        return _identity(os.stat(name, dir_fd=directory, follow_symlinks=False)) == look.identity
     except FileNotFoundError:
         return False
-    return _identity(status) == look.identity
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -227,6 +280,32 @@ def linked_to(layout: Layout, entry: str) -> Namespace | None:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL):
             raise
         return None
+
+
+def find(layout: Layout, party: Address, negotiation_id: str) -> Namespace | None:
+    """Return the party's negotiation of that id, active or archived, where it is not packed."""
+    for archived in (False, True):
+        # What lies behind a link in the place of a room is not the party's.
+        if not bounded.has_room(layout, party, ARCHIVE if archived else ACTIVE):
+            continue
+        entry = layout.entry(party, negotiation_id, archived=archived)
+        target = Namespace(negotiation_id, party, archived)
+        try:
+            target = layout.link_target(entry, os.readlink(entry)) or target
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            # EINVAL: this is no link.
+            if error.errno != errno.EINVAL:
+                raise
+        if target.id != negotiation_id:
+            continue
+        # A link may still say where the namespace was before it was archived, or, after a
+        # power cut, where it will be.
+        for place in (target, target._replace(archived=not target.archived)):
+            if bounded.is_directory(layout.namespace(place)):
+                return place
+    return None
 
 
 def create(
@@ -303,7 +382,7 @@ def write(
     directory = layout.namespace(namespace)
 
     def holds() -> bool:
-        return seen is None or _stands(read_snapshot(layout, namespace, owners), seen.digests)
+        return seen is None or stands(layout, namespace, seen.digests, owners)
 
     try:
         disk.replace(f"{directory}/{name}", data, None if seen is None else holds)
@@ -321,8 +400,30 @@ def write(
     return True
 
 
-def _stands(found: Snapshot | None, digests: Mapping[Address, str]) -> bool:
+def stands(
+    layout: Layout, namespace: Namespace, digests: Mapping[Address, str], owners: Owners = SHARED
+) -> bool:
+    """Return whether the namespace still holds these states, and no outcome.
+
+    Who has written since has renamed a file over its own before this looks at it, or finds the
+    temporary file of whoever asks: so one file may be looked at after the other.
+    """
+    if not owners.isolated and _stands_as_ever(layout.namespace(namespace), digests):
+        return True
+    found = read_snapshot(layout, namespace, owners)
     return found is not None and found.outcome is None and found.digests == digests
+
+
+def _stands_as_ever(directory: str, digests: Mapping[Address, str]) -> bool:
+    """Return True where that is certain from the two files' bytes, unread."""
+    if len(digests) != 2:
+        return False
+    one, other = digests
+    return (
+        bounded.digest(f"{directory}/{state_file_name(one, other)}") == digests[one]
+        and bounded.digest(f"{directory}/{state_file_name(other, one)}") == digests[other]
+        and not os.path.lexists(f"{directory}/{reading.OUTCOME_NAME}")
+    )
 
 
 def conclude(
@@ -346,10 +447,12 @@ def _conclude(
     basis = {party: basis.sha256 for party, basis in outcome.states.items()}
 
     def holds() -> bool:
-        return not basis or _stands(read_snapshot(layout, namespace, owners), basis)
+        return not basis or stands(layout, namespace, basis, owners)
 
     try:
-        if not os.path.lexists(path) and disk.create(path, codec.encode(outcome), holds):
+        # With states to go by, the guard finds an outcome that is there already.
+        taken = not basis and os.path.lexists(path)
+        if not taken and disk.create(path, codec.encode(outcome), holds):
             return outcome
     except (FileNotFoundError, Overtaken):
         # Somebody wrote, or concluded it, or has moved it to the archive: what is there now
@@ -360,6 +463,7 @@ def _conclude(
         standing = bounded.read_record(f"{directory}/{reading.OUTCOME_NAME}")
         if standing is not None:
             # Effects follow, and who created it may not have come to syncing it.
+            disk.confirm_file(f"{directory}/{reading.OUTCOME_NAME}")
             disk.confirm(directory)
             return codec.decode_outcome(standing)
     if os.path.isdir(layout.namespace(namespace)):

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Problem, Snapshot
-from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.store.files import bounded
-from nom_negotiate.store.files.isolation import Owners
 from nom_negotiate.store.files.layout import PACKS, Layout
-from nom_negotiate.store.port import Filed, Namespace
 
 if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.negotiation import Problem, Snapshot
+    from nom_negotiate.core.outcome import Transaction
+    from nom_negotiate.store.files.isolation import Owners
     from nom_negotiate.store.files.packs import Packs
+    from nom_negotiate.store.port import Filed, Namespace
 
 T = TypeVar("T")
 

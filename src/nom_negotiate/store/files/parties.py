@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address, address_of_directory
-from nom_negotiate.core.negotiation import Problem
-from nom_negotiate.core.party import Listing, Profile
 from nom_negotiate.errors import Conflict, RecordError, StoreError
-from nom_negotiate.store.files import bounded, locking, mending, namespace
+from nom_negotiate.store.files import bounded, locking
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE
 from nom_negotiate.store.files.root import Root
-from nom_negotiate.store.files.writer import FileWriter
 from nom_negotiate.store.port import Filed
+
+# Imported late, all of these: an idle poll writes nothing, and reads no record.
+if TYPE_CHECKING:
+    from nom_negotiate.core.negotiation import Problem
+    from nom_negotiate.core.party import Listing, Profile
+    from nom_negotiate.store.files.writer import FileWriter
 
 LOCK_TIMEOUT_S: Final = 10.0
 
@@ -58,6 +61,8 @@ class Parties(Root):
 
     def add_party(self, profile: Profile) -> bool:
         """Make room for a party; return whether it is new. An existing profile stays."""
+        from nom_negotiate.store.files import mending
+
         party = profile.address
         directory = self.layout.party(party)
         with reported(f"make a directory for {party}"):
@@ -73,6 +78,8 @@ class Parties(Root):
 
     def _make_party(self, profile: Profile) -> bool:
         """Make a party's directory, whole at once; return False where it is there by now."""
+        from nom_negotiate.store.files import namespace
+
         hidden = self.disk.temporary_directory(self.layout.teams)
         try:
             for room in PARTY_ROOMS:
@@ -92,6 +99,8 @@ class Parties(Root):
     @contextmanager
     def writer(self, party: Address) -> Iterator[FileWriter]:
         """Take the party's own lock and return its pen."""
+        from nom_negotiate.store.files.writer import FileWriter
+
         if not self.known(party):
             # Taking the lock would make the directory of somebody who was never admitted.
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
@@ -121,6 +130,8 @@ class Parties(Root):
 
     def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
         """Return the party's listings by id, and what could not be read."""
+        from nom_negotiate.core.negotiation import Problem
+
         found, problems = self._records(party, "listings", codec.decode_listing)
         listings = []
         for name, record in found:
@@ -135,6 +146,8 @@ class Parties(Root):
     def _records(
         self, party: Address, room: str, decode: Callable[[bytes], T]
     ) -> tuple[list[tuple[str, T]], list[Problem]]:
+        from nom_negotiate.core.negotiation import Problem
+
         found: list[tuple[str, T]] = []
         problems: list[Problem] = []
         with reported(f"read the {room} of {party}"):

@@ -6,10 +6,9 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address
-from nom_negotiate.core.party import Isolation, Settings
 from nom_negotiate.errors import ConfigurationError, RecordError, StoreError
 from nom_negotiate.store.files import bounded, locking, probe
 from nom_negotiate.store.files.atomic import FILE_MODE, Disk
@@ -17,6 +16,11 @@ from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners, UnixOwners, isolate
 from nom_negotiate.store.files.layout import Layout
 from nom_negotiate.store.files.packroom import PackRoom
+
+if TYPE_CHECKING:
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.party import Settings
+    from nom_negotiate.store.files.scancache import Cache
 
 
 class Root:
@@ -35,6 +39,8 @@ class Root:
         self.layout = Layout(os.path.abspath(os.fspath(root)))
         self.disk = Disk(durable=durable) if disk is None else disk
         self._owners: Owners | None = None
+        self.scanned: dict[tuple[int, int], Cache] = {}
+        self._settings: tuple[bounded.Content, Settings] | None = None
         self.packed = PackRoom(self.layout, lambda: self.owners)
 
     # Set-up
@@ -67,6 +73,20 @@ class Root:
 
     def settings(self) -> Settings:
         """Return how the root was set up; the defaults where it was not."""
+        content = bounded.content(self.layout.config)
+        kept = self._settings
+        if content is not None and kept is not None and kept[0] == content:
+            return kept[1]
+        settings = self._read_settings()
+        if content is not None:
+            # Looked at before it was read: who has changed it since shows another time.
+            self._settings = content, settings
+        return settings
+
+    def _read_settings(self) -> Settings:
+        # Imported here: an idle poll asks for no settings, and so does without records.
+        from nom_negotiate.core.party import Settings
+
         self._refuse_file()
         with reported("read the settings"):
             try:
@@ -93,6 +113,8 @@ class Root:
     def owners(self) -> Owners:
         """Return whom the files of this root tell apart. Looked at once."""
         if self._owners is None:
+            from nom_negotiate.core.party import Isolation
+
             if self.settings().isolation is Isolation.UNIX:
                 with reported("see who owns the data root"):
                     self._owners = UnixOwners(self.layout)
@@ -140,6 +162,11 @@ class Root:
             owners.hand_over(self.disk, party, uid, gid)
 
     # The poller's room
+
+    def lay_out_poller(self) -> None:
+        """Make the doorbell. Until there is one, nobody can ring, and the next scan finds it."""
+        self.disk.make_directory(self.layout.doorbell)
+        self.owners.open_doorbell(self.disk)
 
     @contextmanager
     def polling(self) -> Iterator[bool]:
@@ -189,4 +216,4 @@ class Root:
     def note_sweep(self, at: int) -> None:
         """Note when a sweep began. A hint only."""
         with reported("note the sweep"):
-            self.disk.replace(self.layout.swept, b"%d\n" % at)
+            self.disk.replace_hint(self.layout.swept, b"%d\n" % at)

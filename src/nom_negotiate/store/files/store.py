@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from nom_negotiate.core.identity import Address, check_id
-from nom_negotiate.core.negotiation import Problem, Snapshot
-from nom_negotiate.core.outcome import Outcome
+from nom_negotiate.core.identity import Address, check_id, is_id
 from nom_negotiate.errors import InputError, StoreError
-from nom_negotiate.store.files import archive as archives
-from nom_negotiate.store.files import bounded, mending, namespace, oddities, settlement
+from nom_negotiate.store.files import bounded, hints
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE
 from nom_negotiate.store.files.parties import Parties
-from nom_negotiate.store.port import PACK_AT_MOST, Filed, Namespace, Packing, PackSummary
+from nom_negotiate.store.port import (
+    PACK_AT_MOST,
+    Filed,
+    Namespace,
+    Packing,
+    PackSummary,
+    Waiting,
+)
 
+# Each use imports what it needs: an idle poll looks at a few hints, and at no negotiation.
 if TYPE_CHECKING:
+    from nom_negotiate.core.negotiation import Problem, Snapshot
+    from nom_negotiate.core.outcome import Outcome
+    from nom_negotiate.store.files import settlement
+    from nom_negotiate.store.files.agenda import FileAgenda
     from nom_negotiate.store.files.tree import Entry
 
 
@@ -32,6 +43,9 @@ class FileStore(Parties):
             reported as done; a crash of the process does not.
         disk: the primitives that change the disk; for tests.
     """
+
+    # What a batch has of its own: see `settlement`.
+    _taken: settlement.Taken | None = None
 
     # Negotiations
 
@@ -61,6 +75,8 @@ class FileStore(Parties):
             return self.packed.places(party, unpacked, initiated=not links)
 
     def _entries(self, party: Address, *, archived: bool, links: bool) -> Iterator[Namespace]:
+        from nom_negotiate.store.files import namespace
+
         with reported(f"list the negotiations of {party}"):
             try:
                 room = bounded.check_room(self.layout, party, ARCHIVE if archived else ACTIVE)
@@ -91,36 +107,42 @@ class FileStore(Parties):
             if target is not None and target.id == name and target.archived == archived:
                 yield target
 
+    def between(self, party: Address, other: Address) -> Iterator[Namespace]:
+        """Yield what two parties negotiate, active only, and maybe what they negotiate with others.
+
+        Both have an entry of the same name for it: so two listings tell which few to look at.
+        """
+        with reported(f"list the negotiations of {party} and {other}"):
+            names = self._names(party) & self._names(other)
+        for name in sorted(names):
+            place = self.find(party, name)
+            if place is not None and not place.archived:
+                yield place
+
+    def _names(self, party: Address) -> set[str]:
+        try:
+            names = os.listdir(bounded.check_room(self.layout, party, ACTIVE))
+        except FileNotFoundError:
+            return set()
+        return {name for name in names if is_id(name)}
+
     def find(self, party: Address, negotiation_id: str) -> Namespace | None:
         """Return the party's negotiation of that id, active or archived."""
+        from nom_negotiate.store.files import namespace
+
         check_id(negotiation_id)
         with reported(f"look for {negotiation_id}"):
             return (
-                self._unpacked(party, negotiation_id)
+                namespace.find(self.layout, party, negotiation_id)
                 or self.packed.find(party, negotiation_id)
                 # Asked again: it may have been unpacked in between.
-                or self._unpacked(party, negotiation_id)
+                or namespace.find(self.layout, party, negotiation_id)
             )
-
-    def _unpacked(self, party: Address, negotiation_id: str) -> Namespace | None:
-        for archived in (False, True):
-            if not bounded.has_room(self.layout, party, ARCHIVE if archived else ACTIVE):
-                continue
-            entry = self.layout.entry(party, negotiation_id, archived=archived)
-            target = namespace.linked_to(self.layout, entry)
-            if target is None:
-                target = Namespace(negotiation_id, party, archived)
-            elif target.id != negotiation_id:
-                continue
-            # A link may still say where the namespace was before it was archived.
-            for place in (target, target._replace(archived=True)):
-                path = self.layout.namespace(place)
-                if os.path.isdir(path) and not os.path.islink(path):
-                    return place
-        return None
 
     def snapshot(self, place: Namespace) -> Snapshot | None:
         """Return what the namespace held at one moment, None where it is gone."""
+        from nom_negotiate.store.files import namespace
+
         with reported(f"read {place.id}"):
             found = namespace.read_snapshot(self.layout, place, self.owners)
             if found is not None or not place.archived:
@@ -132,6 +154,8 @@ class FileStore(Parties):
 
     def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
         """Record the outcome unless there is one; return the one that stands."""
+        from nom_negotiate.store.files import namespace
+
         with reported(f"conclude {place.id}"):
             try:
                 return namespace.conclude(self.disk, self.layout, place, outcome, self.owners)
@@ -141,13 +165,45 @@ class FileStore(Parties):
                     raise
                 return packed.outcome
 
+    def discard_torn(self, snapshot: Snapshot) -> bool:
+        """Remove an outcome that a power cut has left without its content.
+
+        Nothing can have followed from it, and where something has it stays: then it was damaged
+        in another way, and a person has to see to it.
+        """
+        from nom_negotiate.store import reading
+        from nom_negotiate.store.files import torn
+
+        place = Namespace(snapshot.id, snapshot.initiator)
+        with reported(f"look at the outcome of {place.id}"):
+            directory = self.layout.namespace(place)
+            path = f"{directory}/{reading.OUTCOME_NAME}"
+            if not bounded.is_directory(directory) or not torn.is_there(path):
+                return False
+            for party in (snapshot.initiator, snapshot.responder):
+                filed, _ = self.transactions(party) if party is not None else ([], [])
+                if any(each.transaction.negotiation_id == place.id for each in filed):
+                    return False
+            return torn.discard(self.disk, path)
+
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them."""
+        from nom_negotiate.store.files import settlement
+
         with reported(f"settle {outcome.negotiation_id}"):
-            return settlement.settle(self.disk, self.layout, self.packed, outcome)
+            return settlement.settle(self.disk, self.layout, self.packed, outcome, self._taken)
+
+    def announce(self, place: Namespace, responder: Address | None) -> None:
+        """Let the responder find a concluded negotiation in its archive, before it is there."""
+        from nom_negotiate.store.files import archive as archives
+
+        with reported(f"archive {place.id}"):
+            archives.announce(self.disk, self.layout, place, responder)
 
     def archive(self, place: Namespace, responder: Address | None) -> Namespace:
         """Move a concluded negotiation to both parties' archives; return where it is now."""
+        from nom_negotiate.store.files import archive as archives
+
         with reported(f"archive {place.id}"):
             try:
                 return archives.archive(self.disk, self.layout, place, responder)
@@ -158,6 +214,8 @@ class FileStore(Parties):
 
     def repair_link(self, place: Namespace, responder: Address) -> bool:
         """Make sure that the responder finds the negotiation; return whether it did not."""
+        from nom_negotiate.store.files import mending, namespace
+
         with reported(f"link {place.id} at {responder}"):
             if self.owners.isolated:
                 namespace.clear_names(self.disk, self.layout, place, responder, self.owners)
@@ -165,19 +223,72 @@ class FileStore(Parties):
 
     def mend(self) -> list[Problem]:
         """Finish what a crash left half done outside the namespaces; report what is odd."""
-        with reported("look for what was left half done"):
-            for directory in (self.layout.root, self.layout.teams, self.layout.poller):
-                mending.sweep(self.disk, directory)
-            found = list(oddities.of_root(self.layout))
+        from nom_negotiate.core.negotiation import Problem
+        from nom_negotiate.store.files import mending, oddities
+
+        found = []
+        for directory in (self.layout.root, self.layout.teams, self.layout.poller):
+            try:
+                with reported("remove what was left over"):
+                    mending.sweep(self.disk, directory)
+            except StoreError as error:
+                # What somebody else has left, root for example, must not stop a pass.
+                path = os.path.relpath(directory, self.layout.root)
+                found.append(Problem(path=path, reason=f"{error.message}; {error.hint}"))
+        with reported("look at the data root"):
+            found += oddities.of_root(self.layout)
         return found + [problem for party in self.parties() for problem in self._mend(party)]
 
-    def _mend(self, party: Address) -> Iterator[Problem]:
+    def mend_party(self, party: Address, names: Collection[str]) -> list[Problem]:
+        """Do for one party what a scan must not leave for later.
+
+        Args:
+            party: whose directory.
+            names: what in its room of active negotiations nobody has accounted for.
+        """
+        return list(self._mend(party, names))
+
+    def _mend(self, party: Address, names: Collection[str] | None = None) -> Iterator[Problem]:
+        from nom_negotiate.core.negotiation import Problem
+        from nom_negotiate.store.files import mending
+
         try:
             with reported(f"look for what was left half done at {party}"):
-                yield from mending.mend(self.disk, self.layout, party, self.owners)
+                yield from mending.mend(self.disk, self.layout, party, self.owners, names)
         except StoreError as error:
             path = self.layout.relative(self.layout.party(party))
             yield Problem(path=path, reason=f"{error.message}; {error.hint}")
+
+    # What a pass has to do
+
+    def waiting(self, now: int) -> Waiting:
+        """Return what there is to do. Takes no lock, and costs the same whatever is there."""
+        return hints.glance(self.layout, self.disk, now)
+
+    @contextmanager
+    def attend(self, now: int, *, scan: bool, trusting: bool = True) -> Iterator[FileAgenda]:
+        """Yield what one pass has to look at; to be called under the poller's lock."""
+        from nom_negotiate.store.files.agenda import FileAgenda
+
+        with reported("see what there is to do"):
+            found = FileAgenda(self, now, scan=scan, trusting=trusting)
+        yield found
+        found.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[FileStore]:
+        """Yield this store for many changes that share barriers."""
+        together = copy.copy(self)
+        together._taken = {}
+        with ExitStack() as until_then:
+            with reported("begin to do many things at once"):
+                together.disk = until_then.enter_context(self.disk.together(self.layout.root))
+            yield together
+
+    def barrier(self) -> None:
+        """Make durable what was changed in a batch."""
+        with reported("make what was done durable"):
+            self.disk.barrier()
 
     # Retention
 
@@ -226,11 +337,16 @@ class FileStore(Parties):
 
     def sweep(self) -> list[Problem]:
         """Remove what was left over where `mend` does not look; report what is odd."""
+        from nom_negotiate.store.files import mending
+
         with reported("look for what was left over"):
             mending.sweep(self.disk, f"{self.layout.root}/migration")
         return [problem for party in self.parties() for problem in self._swept(party)]
 
     def _swept(self, party: Address) -> Iterator[Problem]:
+        from nom_negotiate.core.negotiation import Problem
+        from nom_negotiate.store.files import mending
+
         try:
             with reported(f"look for what was left over in the archive of {party}"):
                 mending.sweep_packs(self.disk, self.layout, party)

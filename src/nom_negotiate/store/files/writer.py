@@ -10,7 +10,7 @@ from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.store.files import bounded, namespace, settlement
+from nom_negotiate.store.files import bounded, doorbell, namespace, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners
@@ -50,7 +50,7 @@ class FileWriter:
     ) -> Namespace:
         """Create a negotiation with its first state; both parties find it, or neither."""
         with reported("start a negotiation"):
-            return namespace.create(
+            place = namespace.create(
                 self._disk,
                 self._layout,
                 (self._party, responder),
@@ -60,6 +60,8 @@ class FileWriter:
                 self._owners,
                 self._packed.takes,
             )
+        doorbell.ring(self._disk, self._layout, place)
+        return place
 
     def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
         """Replace this party's own state, whole; return False where nothing was written."""
@@ -68,7 +70,12 @@ class FileWriter:
         name = state_file_name(self._party, state.counterparty)
         data = codec.encode(state)
         with reported(f"write your state of {place.id}"):
-            return namespace.write(self._disk, self._layout, place, name, data, seen, self._owners)
+            written = namespace.write(
+                self._disk, self._layout, place, name, data, seen, self._owners
+            )
+        if written:
+            doorbell.ring(self._disk, self._layout, place)
+        return written
 
     def replace_transaction(self, name: str, transaction: Transaction) -> None:
         """Replace one of this party's own transaction files."""

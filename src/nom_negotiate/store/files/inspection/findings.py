@@ -42,7 +42,7 @@ class Kind(NamedTuple):
 
 _NOTE, _WARNING, _ERROR = Severity.NOTE, Severity.WARNING, Severity.ERROR
 
-_POLL: Final = "nothing; the next `nom poll` does it"
+_POLL: Final = "nothing; the poller does it within the hour, or `nom poll --scan` now"
 _REPAIR: Final = "`nom doctor --repair`"
 _ASIDE: Final = "`nom doctor --repair` sets it aside"
 
@@ -51,7 +51,7 @@ KINDS: Final[dict[str, Kind]] = {
     "left_over": Kind(_NOTE, _POLL),
     "missing_room": Kind(_NOTE, _POLL),
     "unfinished": Kind(_NOTE, _POLL),
-    "not_finished": Kind(_WARNING, "see what `nom poll` says of it"),
+    "not_finished": Kind(_WARNING, "see what `nom poll --scan` says of it"),
     # links
     "absolute_link": Kind(_WARNING, f"{_REPAIR} makes it relative"),
     "missing_link": Kind(_WARNING, f"{_REPAIR} makes it"),

@@ -12,7 +12,7 @@ from typing import Final
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address, address_of_directory
 from nom_negotiate.errors import ConfigurationError, NomError, RecordError
-from nom_negotiate.store.files import bounded
+from nom_negotiate.store.files import bounded, doorbell
 from nom_negotiate.store.files.inspection.look import Look, kind_of, named
 from nom_negotiate.store.files.isolation import UnixOwners
 from nom_negotiate.store.files.layout import PACKS, PARTY_ROOMS, PRIVATE, PROFILE, SPARE
@@ -57,15 +57,34 @@ def _settings(look: Look) -> None:
 def _poller(look: Look) -> None:
     layout = look.layout
     for entry, status in look.entries(layout.poller):
+        if entry.path == layout.doorbell:
+            _doorbell(look, entry, status)
+            continue
         if stat.S_ISREG(status.st_mode):
             continue
         reason = f"expected a file of the poller, found {kind_of(status)}"
-        if entry.path in (layout.stats_log, layout.swept):
+        if entry.path in (layout.stats_log, layout.swept, layout.scan):
             look.aside("foreign", entry.path, reason)
         elif entry.path == layout.poller_lock:
             # Taking it away would let in who waits for it.
             remedy = "stop the poller, and move it away"
             look.add("foreign", entry.path, reason, remedy=remedy)
+
+
+def _doorbell(look: Look, entry: os.DirEntry[str], status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        reason = f"expected the doorbell, a directory, found {kind_of(status)}"
+        look.aside("foreign", entry.path, reason)
+        return
+    look.check_access(entry.path, status)
+    for hint, of_hint in look.entries(entry.path):
+        if not doorbell.is_hint(hint.name):
+            reason = f"expected a hint, named after a negotiation, found {named(hint.name)!a}"
+        elif not stat.S_ISREG(of_hint.st_mode):
+            reason = f"expected a hint, an empty file, found {kind_of(of_hint)}"
+        else:
+            continue
+        look.aside("foreign", hint.path, reason)
 
 
 def _own_directory(look: Look, path: str) -> None:

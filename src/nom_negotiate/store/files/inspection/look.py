@@ -47,8 +47,8 @@ class Look:
         unread: parties of whom there may be transactions that could not be read.
         packs: reads what is packed.
         in_flight: deals that are decided and not placed on both sides yet.
-        last_pass: when the last pass ended, in unix seconds of the file system; 0 where no
-            pass has ended yet.
+        last_sweep: when a pass that trusts no hint was made last, in unix seconds of the file
+            system; 0 where none was. Others need not have looked everywhere.
         owner: the Unix user whose root it is.
     """
 
@@ -62,7 +62,7 @@ class Look:
         self.unread: set[Address] = set()
         self.packs = Packs(layout, lambda: owners)
         self._places: set[int] = set()
-        self.last_pass = self._last_pass()
+        self.last_sweep = self._last_sweep()
         self.owner = self._owner()
 
     def _owner(self) -> int:
@@ -70,14 +70,12 @@ class Look:
         inside = os.path.isdir(self.layout.teams)
         return os.stat(self.layout.teams if inside else self.layout.root).st_uid
 
-    def _last_pass(self) -> float:
+    def _last_sweep(self) -> float:
         try:
-            log = os.lstat(self.layout.stats_log)
+            return os.lstat(self.layout.swept).st_mtime
         except OSError:
             # ENOENT, ENOTDIR, EACCES: then nobody can tell.
             return 0.0
-        # An empty one has just been rotated.
-        return log.st_mtime if log.st_size else 0.0
 
     def add(
         self,
@@ -126,7 +124,7 @@ class Look:
             self.aside(code, path, reason)
 
     def unfinished(self, path: str, reason: str, met: float, *, mend: Mend | None = None) -> None:
-        """Note what the next pass finishes; or that one has ended since, and has not.
+        """Note what a scan of the poller finishes; or that one was made since, and has not.
 
         Args:
             path: in the file system.
@@ -134,8 +132,8 @@ class Look:
             met: since when it has been so, in unix seconds of the file system.
             mend: does what the pass would do.
         """
-        if self.last_pass > met:
-            self.add("not_finished", path, f"{reason}; a pass has ended since", mend=mend)
+        if self.last_sweep > met:
+            self.add("not_finished", path, f"{reason}; the hourly sweep was made since", mend=mend)
         else:
             self.add("unfinished", path, reason, mend=mend)
 

@@ -14,10 +14,9 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from nom_negotiate.core.identity import Address, check_id, directory_name, short_name
+from nom_negotiate.core.identity import Address, directory_name, is_id, short_name
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome
-from nom_negotiate.errors import InputError
 from nom_negotiate.store.files import mending, namespace
 from nom_negotiate.store.files.inspection.deals import Ledger, add_unsettled
 from nom_negotiate.store.files.inspection.findings import Severity
@@ -38,20 +37,12 @@ def look_at_namespaces(look: Look, ledger: Ledger, party: Address, room: str) ->
         if not stat.S_ISDIR(status.st_mode):
             reason = f"expected a negotiation or a link to one, found {kind_of(status)}"
             look.aside("foreign", entry.path, reason)
-        elif _is_id(entry.name):
+        elif is_id(entry.name):
             look.check_access(entry.path, status)
             place = Namespace(entry.name, party, archived=room == ARCHIVE)
             _Visit(look, ledger, place, status).visit()
         else:
             _odd_directory(look, entry)
-
-
-def _is_id(name: str) -> bool:
-    try:
-        check_id(name)
-    except InputError:
-        return False
-    return not name.startswith(".")
 
 
 def _odd_directory(look: Look, entry: os.DirEntry[str]) -> None:

@@ -1,0 +1,306 @@
+"""One pass over the negotiations that need one.
+
+Rules of the room:
+
+- A pass looks where the doorbell was rung and at what is due; from time to time it looks
+  through everything. It costs what has changed, not what is there.
+- A pass decides, settles and archives. Each step is durable before the next one, and each
+  may be redone: a pass that was cut short is finished by the next. Many deals share the
+  barriers between the steps.
+- One negotiation cannot stop another: what goes wrong with it is reported, and the pass
+  goes on.
+- A decision stands only on what both parties say when it is recorded: where one has
+  written since, it is made anew.
+- Two passes never run at once; should a lock fail to hold, outcomes are exclusive anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from nom_negotiate.core import rules
+from nom_negotiate.core.decision import decide, objected, quiet_until
+from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.outcome import Kind, Outcome
+from nom_negotiate.errors import Conflict, NomError
+from nom_negotiate.extensions import Hook, Validator
+from nom_negotiate.report import Report
+from nom_negotiate.store.port import Agenda, Filed, Namespace, Store, Waiting
+
+SWEEP_EVERY_S: Final = 3600
+
+MAX_LOOKS: Final = 5
+"""Looks at a negotiation in which somebody writes each time, before it waits for the next."""
+
+FEW: Final = 2
+"""So many decisions are carried out one by one: their own fsyncs cost less than barriers."""
+
+BATCH: Final = 500
+"""Decisions that share barriers: a pass that is cut short has so many to look at again."""
+
+
+class _Case:
+    """One negotiation in a pass: what was found of it, and what follows.
+
+    Attributes:
+        place: where it is.
+        problems: what was wrong with it.
+        proposed: what it is to be concluded as.
+        outcome: what it was concluded as.
+        filed: its transactions, once they are placed.
+    """
+
+    def __init__(self, place: Namespace) -> None:
+        self.place = place
+        self.problems: list[Problem] = []
+        self.proposed: Outcome | None = None
+        self.stood = False
+        self.outcome: Outcome | None = None
+        self.filed: dict[Address, Filed] = {}
+        self.failed = False
+
+    def problem(self, reason: str) -> None:
+        self.problems.append(Problem(path=self.place.id, reason=reason))
+
+    def met(self, error: Exception) -> None:
+        """Note what ended the work on it; the next pass takes it up again."""
+        self.failed = True
+        if isinstance(error, NomError):
+            self.problem(f"{error.message}; {error.hint}")
+        else:
+            # A defect of this library met one negotiation: it must not stop the others.
+            self.problem(f"expected no such error, found {error!r}; report it")
+
+
+class Pass:
+    """One pass over a store.
+
+    Args:
+        store: where the negotiations are.
+        clock: returns unix seconds.
+        validators: returns what is asked before a deal is concluded.
+        hooks: returns what is called after it is settled.
+        report: takes up what is found and done.
+    """
+
+    _agenda: Agenda
+    _going_on: list[Namespace]
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        validators: Callable[[], Iterable[Validator]],
+        hooks: Callable[[], Iterable[Hook]],
+        report: Report,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._validators = validators
+        self._hooks = hooks
+        self._report = report
+        self._settings = store.settings()
+
+    def make(self, waiting: Waiting, *, trusting: bool) -> None:
+        """Do what there is to do; to be called under the poller's lock, once.
+
+        Args:
+            waiting: what there is to do.
+            trusting: whether a scan may pass over what has not changed since the last one.
+        """
+        report, scan = self._report, waiting is Waiting.SCAN
+        sweeps = scan and self._is_sweep_due(report.at)
+        with self._store.attend(
+            report.at, scan=scan, trusting=trusting and not sweeps
+        ) as self._agenda:
+            agenda = self._agenda
+            report.scanned = agenda.scanned
+            report.problems += agenda.problems
+            self._going_on = list(agenda.unchanged)
+            self._go_through()
+            if agenda.unchanged and agenda.places:
+                self._going_on.sort(key=lambda place: (place.initiator, place.id))
+            report.active = [place.id for place in self._going_on]
+            if sweeps and self._sweep():
+                agenda.scan_again = True
+
+    def _is_sweep_due(self, now: int) -> bool:
+        # A clock that went back, or a hint that is wrong, costs a sweep more.
+        return not 0 <= now - self._store.swept_at() < SWEEP_EVERY_S
+
+    def _sweep(self) -> bool:
+        """Remove what was left over and pack what ended long ago; return whether to go on."""
+        report, settings = self._report, self._settings
+        try:
+            # First: a sweep that cannot come to its end is not begun again each minute.
+            self._store.note_sweep(report.at)
+            report.problems += self._store.sweep()
+            if settings.pack_after_s:
+                packing = self._store.pack(report.at - settings.pack_after_s)
+                report.packed = packing.negotiations + packing.transactions
+                report.problems += packing.problems
+                if packing.more and report.packed:
+                    # The next pass goes on with it.
+                    self._store.note_sweep(0)
+                    return True
+        except NomError as error:
+            reason = f"{error.message}; {error.hint}"
+            report.problems.append(Problem(path="the hourly sweep", reason=reason))
+        except Exception as error:
+            # A defect of this library: the pass itself is done.
+            reason = f"expected no such error, found {error!r}; report it"
+            report.problems.append(Problem(path="the hourly sweep", reason=reason))
+        return False
+
+    # One pass
+
+    def _go_through(self) -> None:
+        agenda, report = self._agenda, self._report
+        for begin in range(0, len(agenda.places), BATCH):
+            cases = [_Case(place) for place in agenda.places[begin : begin + BATCH]]
+            for case in cases:
+                self._try(case, self._look)
+            self._carry_out([case for case in cases if case.proposed])
+            for case in cases:
+                report.problems += case.problems
+                if case.failed:
+                    agenda.again(case.place)
+                    if case.outcome is not None:
+                        # It may be half in the archive, where no hint leads.
+                        agenda.scan_again = True
+                elif case.outcome is not None:
+                    report.of(case.outcome.outcome).append(case.place.id)
+
+    def _try(self, case: _Case, work: Callable[[_Case], object]) -> None:
+        try:
+            work(case)
+        except Exception as error:
+            case.met(error)
+
+    def _look(self, case: _Case) -> None:
+        """See what a negotiation calls for: an outcome, or to be left as it is."""
+        place = case.place
+        case.proposed, case.failed = None, False
+        snapshot = self._store.snapshot(place)
+        if snapshot is not None and not snapshot.decidable and self._store.discard_torn(snapshot):
+            snapshot = self._store.snapshot(place)
+        if snapshot is None:
+            return
+        now = int(self._clock())
+        snapshot = snapshot.as_of(now)
+        case.problems = list(snapshot.problems)
+        case.stood = snapshot.outcome is not None
+        case.proposed = snapshot.outcome or self._decided(case, snapshot)
+        if case.proposed is not None:
+            return
+        self._going_on.append(place)
+        if snapshot.responder is not None:
+            self._store.repair_link(place, snapshot.responder)
+            due = quiet_until(snapshot, now, self._settings.limits)
+            if due is not None and not case.problems:
+                self._agenda.quiet(place, due, snapshot.responder)
+
+    def _carry_out(self, cases: Sequence[_Case]) -> None:
+        """Conclude, settle and archive: each step durable, for all of them, before the next."""
+        if not cases:
+            return
+        if len(cases) <= FEW:
+            for case in cases:
+                self._step_by_step([case], self._store)
+            return
+        with self._store.batch() as batch:
+            self._step_by_step(cases, batch)
+
+    def _step_by_step(self, cases: Sequence[_Case], store: Store) -> None:
+        for case in cases:
+            self._try(case, lambda case: self._conclude(case, store))
+        concluded = [case for case in cases if case.outcome is not None and not case.failed]
+        for case in self._barrier(store, concluded):
+            self._try(case, lambda case: self._settle(case, store))
+        settled = [case for case in concluded if not case.failed]
+        for case in self._barrier(store, settled):
+            self._try(case, lambda case: self._archive(case, store))
+
+    def _barrier(self, store: Store, cases: Sequence[_Case]) -> Sequence[_Case]:
+        """Return what may go on: nothing that follows is done on what is not durable."""
+        try:
+            store.barrier()
+        except NomError as error:
+            for case in cases:
+                case.met(error)
+            return ()
+        return cases
+
+    def _conclude(self, case: _Case, store: Store) -> None:
+        for _ in range(MAX_LOOKS):
+            proposed = case.proposed
+            if proposed is None:
+                # What was decided no longer follows from what the parties say.
+                return
+            try:
+                # One that is there already may not have been durable yet.
+                standing = store.conclude(case.place, proposed)
+            except Conflict:
+                # A party wrote after the snapshot: what it said counts.
+                self._look(case)
+                continue
+            if not case.stood and standing != proposed:
+                # Somebody else has decided: what that is stands in the next snapshot, checked.
+                self._look(case)
+                continue
+            case.outcome = standing
+            return
+        self._going_on.append(case.place)
+        self._agenda.again(case.place)
+
+    def _decided(self, case: _Case, snapshot: Snapshot) -> Outcome | None:
+        settings = self._settings
+        outcome = decide(snapshot, int(self._clock()), settings.limits)
+        if outcome is None or outcome.outcome is not Kind.AGREED:
+            return outcome
+        if outcome.chemical not in settings.chemicals:
+            # It waits rather than ends: a chemical that was left out of the settings by mistake
+            # would otherwise undo what both parties were told.
+            path = snapshot.paths.get(snapshot.initiator, case.place.id)
+            reason = (
+                f"{outcome.chemical} is not traded here, so the deal over it is not settled; let"
+                " the operator add it with `nom init --chemical`, or move the negotiation away"
+            )
+            case.problems.append(Problem(path=path, reason=reason))
+            case.failed = True
+            return None
+        try:
+            return self._validated(outcome)
+        except Exception as error:
+            # A validator is a stranger's code: whatever it raises, it did not agree.
+            case.problem(f"a validator failed: {error!r}; repair it")
+            case.failed = True
+            return None
+
+    def _validated(self, outcome: Outcome) -> Outcome:
+        for validator in self._validators():
+            reason = validator(outcome, self._store)
+            if reason is not None:
+                return objected(outcome, rules.check_text(reason, "the reason of a validator"))
+        return outcome
+
+    def _settle(self, case: _Case, store: Store) -> None:
+        assert case.outcome is not None, "only what is concluded is settled"
+        if case.outcome.outcome is Kind.AGREED:
+            case.filed = store.settle(case.outcome)
+        if store is not self._store:
+            # Before the barrier: the way to the archive is durable when the move begins.
+            store.announce(case.place, case.outcome.responder)
+
+    def _archive(self, case: _Case, store: Store) -> None:
+        assert case.outcome is not None, "only what is concluded is archived"
+        if case.outcome.outcome is Kind.AGREED:
+            for hook in self._hooks():
+                try:
+                    hook(case.outcome, case.filed)
+                except Exception as error:
+                    # A hook is a stranger's code; the deal is settled whatever it raises.
+                    case.problem(f"an after-settlement hook failed: {error!r}; repair it")
+        store.archive(case.place, case.outcome.responder)
