@@ -153,16 +153,16 @@ def test_a_root_that_is_not_there_is_named_and_not_made(nom: Nom, tmp_path: Path
 def test_a_poll_packs_once_in_an_hour_and_says_so(nom: Nom, settled: str) -> None:
     assert nom.json("poll")["packed"] == 0
     (nom.root / "poller/swept").unlink()
-    assert nom.ok("poll").out.startswith("0 active, 3 packed; ")
+    assert nom.ok("poll", "--scan").out.startswith("0 active, 3 packed; ")
     assert packs(nom.root) == [ALICE, BOB]
     assert "3 packed" in nom.ok("stats").out
-    assert nom.json("poll")["packed"] == 0
+    assert nom.json("poll", "--scan")["packed"] == 0
 
 
 def test_a_root_that_never_packs_does_so_when_it_is_asked(nom: Nom, settled: str) -> None:
     nom.ok("init", "--pack-after", "never")
     (nom.root / "poller/swept").unlink()
-    assert nom.json("poll")["packed"] == 0
+    assert nom.json("poll", "--scan")["packed"] == 0
     assert nom.json("archive", "pack", "--older-than", "90d")["negotiations"] == 1
 
 

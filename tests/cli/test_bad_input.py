@@ -183,7 +183,7 @@ UNPRIVILEGED = """
 import os, sys
 from nom_negotiate.cli import entry, main
 from nom_negotiate.cli.commands import nom
-import click, filelock, tempfile
+import click, tempfile
 for name in nom.table:
     if name != "migrate":
         nom.get_command(click.Context(nom), name)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.support import TERMS, Nom, environment, python, spawn
+from tests.cli.support import TERMS, Nom, environment, spawn
 from tests.support import ALICE, BOB
 
 from nom_negotiate import __version__
@@ -320,28 +320,3 @@ def test_what_stdout_cannot_show_is_escaped(nom: Nom) -> None:
     assert r"f\xfcr \xd6zg\xfcr" in said.stdout
     said = spawn("show", negotiation_id, "--json", "--data", str(nom.root), env=latin)
     assert json.loads(said.stdout)["messages"][0]["text"] == "für Özgür"
-
-
-# What it costs to start
-
-LOADED = """
-import sys
-from nom_negotiate.cli import entry
-status = entry.run(sys.argv[1:])
-print(status, *sys.modules, file=sys.stderr)
-"""
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["poll"], ["poll", "--json"], ["ls"]])
-def test_a_command_imports_what_it_needs_and_no_more(tmp_path: Path, arguments: list[str]) -> None:
-    said = python(LOADED, *arguments, NOM_DATA=str(tmp_path / "root"))
-    status, *modules = said.stderr.splitlines()[-1].split()
-    assert status == "0"
-    ours = {name for name in modules if name.startswith("nom_negotiate.cli.")}
-    commands = {name.rpartition(".")[2] for name in ours} & {
-        *("init", "start", "offer", "accept", "reject", "withdraw", "say", "ls", "show", "tree"),
-        *("poll", "run", "stats", "archive", "schemas", "demo", "migrate"),
-    }
-    assert commands <= set(arguments)
-    heavy = {"rich", "watchdog", "asyncio", "sqlite3", "nom_negotiate.legacy", "importlib.metadata"}
-    assert heavy.isdisjoint(modules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.cli.support import TERMS, Nom
 from tests.support import ALICE, BOB, CAROL, Clock
 
@@ -33,7 +35,10 @@ def test_it_prints_the_report_with_the_keys_that_others_build_on(nom: Nom) -> No
         "expired": [expired],
         "packed": 0,
         "busy": False,
+        "scanned": True,
     }
+    assert nom.json("poll")["scanned"] is False
+    assert nom.json("poll", "--scan")["scanned"] is True
 
 
 def test_a_person_reads_what_it_did(nom: Nom) -> None:
@@ -45,7 +50,33 @@ def test_a_person_reads_what_it_did(nom: Nom) -> None:
     assert first == f"agreed    {negotiation_id}"
     assert last.startswith("1 active, 1 agreed; ")
     assert last.endswith(" ms")
-    assert nom.ok("poll").out.startswith("1 active, nothing to do; ")
+    assert nom.ok("poll", "--scan").out.startswith("1 active, nothing to do; ")
+
+
+def test_a_pass_that_looked_at_little_does_not_say_how_many_are_active(nom: Nom) -> None:
+    negotiation_id, _ = nom.start(), nom.start(chemical="N")
+    nom.ok("poll")
+    assert nom.ok("poll").out.startswith("nothing to do; ")
+    nom.ok("accept", negotiation_id, "--as", BOB)
+    assert nom.ok("poll").out.splitlines()[1].startswith("1 agreed; ")
+
+
+def test_what_was_written_by_hand_is_found_by_a_scan_on_demand(nom: Nom) -> None:
+    negotiation_id = nom.start()
+    nom.ok("poll")
+    room = nom.root / "teams" / ALICE / "negotiations" / negotiation_id
+    mine = json.loads((room / "alice_state.json").read_text())
+    theirs = {
+        "user": BOB,
+        "role": "seller",
+        "chemical": "C",
+        "offer": mine["offer"],
+        "status": "agreed",
+        "last_updated": mine["last_updated"],
+    }
+    (room / "bob_state.json").write_text(json.dumps(theirs))
+    assert nom.json("poll")["agreed"] == []
+    assert nom.json("poll", "--scan")["agreed"] == [negotiation_id]
 
 
 def test_problems_are_told_and_the_pass_succeeds(nom: Nom) -> None:

@@ -156,10 +156,14 @@ def explore(
             and their number grows with a power of this one.
     """
     search = _Search(make, actors, interruptions)
+    ended = 0
     while search.waiting:
         run = search.one(search.waiting.pop())
         if run is not None:
+            ended += 1
             yield run
+    # A step that neither changes nor shows anything would look like one that was tried before.
+    assert ended, "no order came to its end"
 
 
 class _Search:

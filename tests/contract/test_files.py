@@ -92,6 +92,8 @@ def test_the_first_ten_minutes_leave_exactly_this_on_disk(
         f"{team['bob']}/negotiations/",
         f"{team['bob']}/negotiations_archive/{ID}",
         f"{team['bob']}/transactions/{NOON + 55}_sell_C_to_alice.json",
+        "poller/doorbell/",
+        "poller/scan",
         "poller/stats.jsonl",
         "poller/swept",
     }

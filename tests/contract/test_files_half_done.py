@@ -151,7 +151,7 @@ def test_a_settlement_that_was_cut_short_is_finished(
     stage(desk, root)
     clock.forward(30)
     done = any("negotiations_archive" in str(path.parent) for path in root.rglob("outcome.json"))
-    report = desk.poll()
+    report = desk.poll(scan=True)
     assert not report.problems
     assert report.agreed == ([] if done else [ID])
     for party in (ALICE, BOB):
@@ -161,7 +161,7 @@ def test_a_settlement_that_was_cut_short_is_finished(
         # To the byte what an undisturbed pass would have left.
         assert bytes_under(root) == bytes_under(tmp_path / "whole")
     after = bytes_under(root)
-    assert desk.poll().agreed == []
+    assert desk.poll(scan=True).agreed == []
     assert bytes_under(root) == after
 
 
@@ -241,7 +241,7 @@ def test_a_link_to_nothing_is_kept_while_its_author_may_be_at_work(root: Path, d
     # Its name is taken meanwhile.
     assert start(desk.party(CAROL)).id == f"carol_bob_C_{NOON + 1}"
     age(link)
-    assert desk.poll().problems == []
+    assert desk.poll(scan=True).problems == []
     assert not link.is_symlink()
     assert start(desk.party(CAROL), again=True).id == f"carol_bob_C_{NOON}"
 
@@ -319,7 +319,7 @@ def test_a_temporary_file_is_removed_once_nobody_can_be_at_work_on_it(
     assert not deep.exists()
     assert young.exists()
     age(young)
-    desk.poll()
+    desk.poll(scan=True)
     assert not young.exists()
 
 

@@ -16,6 +16,7 @@ from tests.support import ALICE, BOB, CAROL, DAY, NOON, Clock
 
 from nom_negotiate import Desk, NomError, Phase, RecordError
 from nom_negotiate.codec import MAX_RECORD_BYTES
+from nom_negotiate.core.decision import decide
 
 OTHER = f"alice_carol_C_{NOON}"
 
@@ -101,8 +102,16 @@ def names(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir())
 
 
-@pytest.mark.parametrize("oddity", ODDITIES.values(), ids=ODDITIES)
-@pytest.mark.parametrize("name", ["bob_state.json", "alice_state.json", "outcome.json"])
+@pytest.mark.parametrize(
+    ("name", "oddity"),
+    [
+        pytest.param(name, oddity, id=f"{name}-{kind}")
+        for name in ("bob_state.json", "alice_state.json", "outcome.json")
+        for kind, oddity in ODDITIES.items()
+        # An empty outcome is what a power cut leaves: see below.
+        if (name, kind) != ("outcome.json", "empty")
+    ],
+)
 def test_a_file_that_cannot_be_trusted_stops_its_own_negotiation_only(
     root: Path, desk: Desk, namespace: Path, name: str, oddity: Oddity
 ) -> None:
@@ -123,6 +132,45 @@ def test_a_file_that_cannot_be_trusted_stops_its_own_negotiation_only(
     with pytest.raises(RecordError, match=name):
         desk.party(BOB).say(ID, "hello?")
     assert start(desk.party(ALICE), BOB, chemical="N").phase is Phase.INITIATED
+
+
+TORN = {
+    "empty": b"",
+    "never written": b"\0" * 4096,
+    "its beginning": b'{\n  "schema": "nom.outcome/1",\n  "negotiation_id": "alice_b',
+    "one character": b"{",
+}
+
+
+@pytest.mark.parametrize("left", TORN.values(), ids=TORN)
+def test_an_outcome_of_which_a_power_cut_left_a_part_is_made_anew(
+    desk: Desk, namespace: Path, left: bytes
+) -> None:
+    desk.party(BOB).accept(ID)
+    (namespace / "outcome.json").write_bytes(left)
+    report = desk.poll()
+    assert (report.agreed, report.problems) == ([ID, OTHER], [])
+    assert len(desk.party(BOB).transactions()) == 1
+    archived = namespace.parent.with_name("negotiations_archive") / ID
+    assert names(archived) == ["alice_state.json", "bob_state.json", "outcome.json"]
+
+
+def test_a_damaged_outcome_from_which_transactions_have_followed_is_left_to_a_person(
+    desk: Desk, namespace: Path
+) -> None:
+    desk.party(BOB).accept(ID)
+    place = desk.store.find(desk.party(ALICE).address, ID)
+    assert place is not None
+    snapshot = desk.store.snapshot(place)
+    assert snapshot is not None
+    outcome = decide(snapshot, desk.now(), desk.settings.limits)
+    assert outcome is not None
+    desk.store.settle(desk.store.conclude(place, outcome))
+    (namespace / "outcome.json").write_bytes(b"")
+    report = desk.poll()
+    assert (report.agreed, report.active) == ([OTHER], [ID])
+    assert [problem.path.rsplit("/", 1)[1] for problem in report.problems] == ["outcome.json"]
+    assert (namespace / "outcome.json").read_bytes() == b""
 
 
 @pytest.mark.parametrize("oddity", ODDITIES.values(), ids=ODDITIES)

@@ -37,7 +37,8 @@ def polling(at: int = NOON) -> Actor:
 def contents(store: MemoryStore) -> Any:
     """Return what a later step can find, as something to compare."""
     files = {place: tuple(sorted(files.items())) for place, files in store._files.items()}
-    return repr(sorted(files.items())), repr(sorted(store._transactions.items()))
+    hints = sorted(store._rung), sorted(store._due.items()), store._scanned_at
+    return repr(sorted(files.items())), repr(sorted(store._transactions.items())), repr(hints)
 
 
 def common_key(store: Any) -> str | None:

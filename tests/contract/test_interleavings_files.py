@@ -31,7 +31,7 @@ from tests.contract.test_interleavings import (
 from tests.support import ALICE, BOB, DAY, NOON
 
 from nom_negotiate import Desk, FileStore, Kind, Negotiation, Phase
-from nom_negotiate.store.files import namespace
+from nom_negotiate.store.files import doorbell, namespace
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 
 Ends = Callable[..., Iterator[End]]
@@ -56,6 +56,30 @@ class SteppedDisk(Disk):
     def _temporary(self, directory: str, prefix: str = TEMPORARY) -> str:
         # The same name in each run, so that situations can be compared.
         return f"{directory}/{prefix}{self.thread.name}-{next(self.numbers)}"
+
+    def leave_hint(self, path: str) -> int:
+        self.thread.gate("ring")
+        with self.shown("rung"):
+            return super().leave_hint(path)
+
+    def discard(self, path: str) -> None:
+        self.thread.gate("take")
+        with self.shown("taken"):
+            super().discard(path)
+
+    @contextmanager
+    def shown(self, done: str) -> Iterator[None]:
+        """Tell the actor what came of a step that may have changed nothing."""
+        try:
+            yield
+        except OSError as error:
+            self.thread.saw(error)
+            raise
+        self.thread.saw(done)
+
+    def replace_hint(self, path: str, data: bytes) -> None:
+        # No step: only a pass reads it, under the lock.
+        Disk(durable=False).replace_hint(path, data)
 
     def _open(self, path: str, flags: int) -> int:
         if TEMPORARY in path:
@@ -101,9 +125,12 @@ class SteppedFiles:
 @pytest.fixture(autouse=True)
 def looks_are_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every look a step, also the one by which a guard is checked."""
-    look = namespace.read_snapshot
+    for name in ("read_snapshot", "_stands_as_ever"):
+        monkeypatch.setattr(namespace, name, stepped(getattr(namespace, name)))
 
-    def stepped(*asked: Any) -> Any:
+
+def stepped(look: Callable[..., Any]) -> Callable[..., Any]:
+    def looked(*asked: Any) -> Any:
         thread = current()
         if thread is None:
             return look(*asked)
@@ -112,12 +139,13 @@ def looks_are_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         thread.saw(found)
         return found
 
-    monkeypatch.setattr(namespace, "read_snapshot", stepped)
+    return looked
 
 
 def contents(store: FileStore) -> Any:
-    """Return what a later step can find under `teams`, as something to compare."""
-    found: list[Any] = []
+    """Return what a later step can find, as something to compare."""
+    found: list[Any] = [("doorbell", os.path.isdir(store.layout.doorbell))]
+    found += [("rung", name) for name in doorbell.rung(store.layout)]
     show = store.layout.relative
     waiting = [store.layout.teams]
     while waiting:
@@ -129,7 +157,7 @@ def contents(store: FileStore) -> Any:
                     waiting.append(entry.path)
                 elif entry.name != ".lock":
                     found.append((show(entry.path), Path(entry.path).read_bytes()))
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=repr))
 
 
 @pytest.fixture
@@ -224,13 +252,17 @@ def test_the_last_second_counts_or_the_actor_is_told(
     assert set(results) == {True, False}
 
 
-def test_a_withdrawal_and_a_poll_agree(ends: Ends) -> None:
+@pytest.mark.parametrize("scans", [True, False], ids=["a scan", "a pass that hears the bell"])
+def test_a_withdrawal_and_a_poll_agree(ends: Ends, scans: bool) -> None:
     def accepted_in_part(desk: Desk) -> None:
         firm_offer(desk, firm=False)
+        if not scans:
+            desk.poll()
         desk.party(BOB).accept(ID)
 
     actors = {"withdraw": acting(BOB, "withdraw"), "poll": polling()}
     for end in ends(accepted_in_part, actors):
+        assert end.results["poll"].value.scanned is scans, end
         assert end.results["withdraw"].done, end
         assert end.outcome is Kind.WITHDRAWN, end
 

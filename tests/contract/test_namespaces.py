@@ -248,6 +248,8 @@ def test_archiving_again_changes_nothing(store: Store) -> None:
 
 def test_a_store_that_nothing_happened_to_needs_no_mending(store: Store) -> None:
     place = started(store)
-    assert store.mend() == []
+    with store.attend(NOON, scan=True, trusting=False) as agenda:
+        assert agenda.problems == []
+        assert agenda.places == [place]
     assert store.repair_link(place, B) is False
     assert store.find(B, ID) == place

@@ -17,6 +17,7 @@ import pytest
 from tests.support import ALICE, BOB, DAY, HOUR, NOON, Clock
 
 from nom_negotiate import Desk, Kind, Phase, RuleViolation
+from nom_negotiate.store.port import SCAN_EVERY_S
 
 ID = f"alice_bob_C_{NOON}"
 
@@ -102,10 +103,11 @@ def test_two_programs_haggle_to_a_settled_deal(
     assert desk.poll().active == [ID]
     clock.forward(60)
     bob.says(6.10, 900)
-    clock.forward(60)
+    clock.forward(SCAN_EVERY_S)
     alice.says(6.10, 900, "agreed")
     assert desk.poll().active == [ID]
-    clock.forward(60)
+    # They ring no doorbell: the next scan finds what they say.
+    clock.forward(SCAN_EVERY_S)
     bob.says(6.1, 900, "agreed")
     assert settled(desk) == (Decimal("6.1"), Decimal(900))
     found = desk.party(BOB).negotiation(ID)
@@ -147,7 +149,7 @@ def test_a_party_of_ours_accepts_what_a_program_has_offered_and_it_confirms(
     accepted = desk.party(BOB).accept(ID)
     assert (accepted.phase, accepted.turn) == (Phase.IN_PROGRESS, ALICE)
     assert desk.poll().active == [ID]
-    clock.forward(60)
+    clock.forward(SCAN_EVERY_S)
     alice.says(5.5, 1000, "agreed")
     assert settled(desk) == (Decimal("5.5"), Decimal(1000))
 
@@ -217,6 +219,7 @@ def test_nobodys_word_ends_what_nobody_answered(
     clock.forward(DAY + 1)
     # Only bob's link says who the responder is.
     assert desk.poll().expired == [ID]
+    clock.forward(SCAN_EVERY_S)
     assert desk.poll().problems == []
     assert desk.party(BOB).negotiation(ID).archived
     assert not bob.namespace.is_symlink()

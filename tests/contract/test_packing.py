@@ -10,6 +10,7 @@ from tests.support import ALICE, BOB, CAROL, DAY, HOUR, NOON, Clock
 from nom_negotiate import Desk, Kind, Packing, Party, Settings, StoreError
 from nom_negotiate.core.decision import decide
 from nom_negotiate.core.identity import parse_address
+from nom_negotiate.store.port import SCAN_EVERY_S
 
 JANUARY, FEBRUARY = "2024-01", "2024-02"
 LATER = 30 * DAY
@@ -296,10 +297,10 @@ def test_a_pass_packs_once_in_an_hour_what_is_older_than_the_setting(
     clock.forward(2 * HOUR + 1)
     desk.initialise(Settings(pack_after_s=HOUR))
     desk.store.note_sweep(desk.now() - HOUR + 1)
-    assert desk.poll().packed == 0
+    assert desk.poll(scan=True).packed == 0
     clock.forward(1)
-    assert desk.poll().packed == 1
-    assert desk.poll().packed == 0
+    assert desk.poll(scan=True).packed == 1
+    assert desk.poll(scan=True).packed == 0
     assert held(desk, ALICE) == {JANUARY: (2, 0)}
 
 
@@ -328,7 +329,7 @@ def test_a_wrong_hint_costs_one_sweep(desk: Desk, alice: Party, bob: Party, cloc
     for hint in (0, desk.now() + 10**6):
         bob.reject(start(alice, again=True).id)
         desk.poll()
-        clock.forward(2)
+        clock.forward(SCAN_EVERY_S)
         desk.store.note_sweep(hint)
         assert desk.poll().packed == 1
         assert desk.store.swept_at() == desk.now()
@@ -340,7 +341,7 @@ def test_a_sweep_that_has_more_to_do_goes_on_at_the_next_pass(
     live(desk, clock)
     desk.initialise(Settings(pack_after_s=1))
     desk.store.note_sweep(0)
-    clock.forward(1)
+    clock.forward(SCAN_EVERY_S)
     pack = desk.store.pack
     monkeypatch.setattr(desk.store, "pack", lambda before: pack(before, at_most=20))
     assert [desk.poll().packed for _ in range(3)] == [20, 12, 0]

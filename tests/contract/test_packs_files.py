@@ -299,7 +299,7 @@ def test_a_crash_at_any_step_changes_no_figure_and_a_redo_ends_as_if_undisturbed
         finish(after, way)
         for path in root.rglob(".tmp-*"):
             os.utime(path, (NOON, NOON), follow_symlinks=False)
-        after.poll()
+        after.poll(scan=True)
         assert bytes_under(root) == whole, stop
         assert everything(after)["archive"] == before["archive"]
 
@@ -332,17 +332,17 @@ def test_whoever_is_reading_a_negotiation_that_is_taken_away_reads_it_from_the_p
     place = desk.store.find(desk.party(ALICE).address, ID)
     assert place is not None
     expected = desk.store.snapshot(place)
-    real = namespace._names
+    real = namespace._stable
 
-    def names(*args: Any, **options: Any) -> Any:
-        # Between opening the directory and listing it.
-        monkeypatch.setattr(namespace, "_names", real)
+    def stable(*args: Any, **options: Any) -> Any:
+        # Between opening the directory and looking into it.
+        monkeypatch.setattr(namespace, "_stable", real)
         assert desk.pack(0)[:2] == (2, 1)
         return real(*args, **options)
 
-    monkeypatch.setattr(namespace, "_names", names)
+    monkeypatch.setattr(namespace, "_stable", stable)
     assert opened(root, clock).store.snapshot(place) == expected
-    assert namespace._names is real
+    assert namespace._stable is real
 
 
 @WAYS
@@ -734,7 +734,7 @@ def test_an_hourly_sweep_removes_what_was_left_in_the_archive(root: Path, clock:
     for path in (*left, dangling, wrong):
         os.utime(path, (NOON, NOON), follow_symlinks=False)
     desk.store.note_sweep(0)
-    desk.poll()
+    desk.poll(scan=True)
     assert [path for path in (*left, dangling) if os.path.lexists(path)] == []
     assert wrong.is_symlink()
     assert len(desk.party(BOB).negotiations(archived=True)) == 2
@@ -771,7 +771,7 @@ def test_what_a_living_writer_is_at_is_kept_for_a_day(
         for name in names.values():
             (room / name).write_text("{")
             os.utime(room / name, (then, then))
-        desk.poll()
+        desk.poll(scan=True)
         assert {name for name, path in names.items() if (room / path).exists()} == kept
 
 

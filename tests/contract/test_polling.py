@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -45,13 +46,25 @@ def test_a_pass_reports_each_negotiation_once(
         expired=[f"alice_bob_Q_{NOON}"],
         active=[f"alice_carol_C_{NOON}"],
         duration_ms=report.duration_ms,
+        scanned=True,
     )
-    assert desk.poll().active == [f"alice_carol_C_{NOON}"]
+    assert desk.poll(scan=True).active == [f"alice_carol_C_{NOON}"]
     assert [n.id for n in desk.negotiations()] == [f"alice_carol_C_{NOON}"]
     assert len(desk.archive()) == len(bob.negotiations(archived=True)) == 4
 
 
 def test_a_pass_over_nothing_is_a_pass(desk: Desk) -> None:
+    report = desk.poll()
+    assert report == Report(at=NOON, duration_ms=report.duration_ms, scanned=True)
+
+
+def test_a_pass_names_what_it_looked_at(desk: Desk, alice: Party, bob: Party) -> None:
+    for chemical in "CN":
+        start(alice, chemical=chemical)
+    assert desk.poll().active == [f"alice_bob_C_{NOON}", f"alice_bob_N_{NOON}"]
+    bob.say(ID, "hm")
+    report = desk.poll()
+    assert report == Report(at=NOON, active=[ID], duration_ms=report.duration_ms)
     report = desk.poll()
     assert report == Report(at=NOON, duration_ms=report.duration_ms)
 
@@ -61,7 +74,7 @@ def test_a_pass_appends_one_line_to_the_log(desk: Desk, alice: Party, bob: Party
     bob.accept(ID)
     start(alice, CAROL)
     for _ in range(2):
-        desk.poll()
+        desk.poll(scan=True)
     first, second = (json.loads(line) for line in desk.store.passes())
     assert first.pop("duration_ms") > 0
     counts = {"agreed": 1, "rejected": 0, "withdrawn": 0, "expired": 0, "problems": 0}
@@ -307,6 +320,10 @@ def test_trouble_with_one_negotiation_stops_no_other(
 
         def __getattr__(self, name: str) -> Any:
             return getattr(desk.store, name)
+
+        @contextmanager
+        def batch(self) -> Iterator[Any]:
+            yield self
 
         def settle(self, outcome: Outcome) -> Any:
             if outcome.chemical == "C":

@@ -40,7 +40,7 @@ class Interposed:
         self.store = store
         self.before = before
         self.after = after
-        self.waiting = True
+        self.armed = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
@@ -57,7 +57,7 @@ class _Pen:
         self.store = store
 
     def write(self, *args: Any, **options: Any) -> Any:
-        first, self.store.waiting = self.store.waiting, False
+        first, self.store.armed = self.store.armed, False
         if first:
             self.store.before()
         written = self.pen.write(*args, **options)
@@ -280,11 +280,11 @@ def test_an_action_that_is_disturbed_every_time_gives_up_and_says_so(
         """A store in which bob speaks before every single write."""
 
         @property
-        def waiting(self) -> bool:
+        def armed(self) -> bool:
             return True
 
-        @waiting.setter
-        def waiting(self, value: bool) -> None:
+        @armed.setter
+        def armed(self, value: bool) -> None:
             pass
 
     start(alice)
@@ -301,8 +301,8 @@ def test_a_pass_that_a_party_gets_ahead_of_decides_anew(
         """A store in which something happens right before the first decision is recorded."""
 
         def conclude(self, *args: Any) -> Any:
-            if self.waiting:
-                self.waiting = False
+            if self.armed:
+                self.armed = False
                 self.before()
             return self.store.conclude(*args)
 

@@ -216,7 +216,7 @@ def a_link_that_says_where_it_was_before_the_archive(scene: Scene) -> Path:
     new = scene.archived(BOB)
     old = scene.home(BOB) / "negotiations" / scene.deal
     new.unlink()
-    (scene.path / "poller" / "stats.jsonl").unlink()
+    (scene.path / "poller" / "swept").unlink()
     return link(old, f"../../{ALICE}/negotiations/{scene.deal}")
 
 
@@ -226,7 +226,7 @@ def an_outcome_that_was_not_settled_yet(scene: Scene) -> Path:
     scene.archived(BOB).unlink()
     link(scene.home(BOB) / "negotiations" / scene.deal, f"../../{ALICE}/negotiations/{scene.deal}")
     scene.transaction(BOB).unlink()
-    (scene.path / "poller" / "stats.jsonl").unlink()
+    (scene.path / "poller" / "swept").unlink()
     return active / "outcome.json"
 
 
@@ -287,6 +287,32 @@ def a_link_to_oneself(scene: Scene) -> Path:
 @ailment(CURABLE, "foreign")
 def a_file_among_the_teams(scene: Scene) -> Path:
     return file(scene.path / "teams" / "notes.txt")
+
+
+@ailment(CURABLE, "foreign")
+def a_file_in_the_doorbell_that_is_no_hint(scene: Scene) -> Path:
+    return file(scene.path / "poller" / "doorbell" / "notes.txt")
+
+
+@ailment(CURABLE, "foreign")
+def a_directory_in_the_place_of_a_hint(scene: Scene) -> Path:
+    path = scene.path / "poller" / "doorbell" / f"{ALICE}:alice_bob_C_1"
+    path.mkdir()
+    return path
+
+
+@ailment(CURABLE, "foreign")
+def a_file_in_the_place_of_the_doorbell(scene: Scene) -> Path:
+    shutil.rmtree(scene.path / "poller" / "doorbell")
+    return file(scene.path / "poller" / "doorbell")
+
+
+@ailment(CURABLE, "foreign")
+def a_directory_in_the_place_of_the_scan_cache(scene: Scene) -> Path:
+    path = scene.path / "poller" / "scan"
+    path.unlink()
+    path.mkdir()
+    return path
 
 
 @ailment(CURABLE, "foreign")

@@ -15,13 +15,14 @@ In each world a new process goes on; see `Recovery`.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
 from tests.faults import power
-from tests.faults.invariants import lasting, nothing_left_over, polled
+from tests.faults.invariants import lasting, nothing_left_over, polled, torn
 from tests.faults.memory_os import MemoryOS, Step, installed
 from tests.faults.scene import ROOT, Fact, Scene
 from tests.support import HOUR, Clock
@@ -49,7 +50,7 @@ class UseCase(Protocol):
         """Do it, and say what was reported."""
 
     def recover(self, scene: Scene) -> None:
-        """Go on after a crash: poll once, and assert that all is well."""
+        """Go on after a crash: poll, and assert that all is well."""
 
     def done(self, scene: Scene) -> None:
         """Assert what is so when it was done again, and polled."""
@@ -88,6 +89,7 @@ class Tally:
         cuts: power cuts, by whether all that they may leave was run.
         again: points at which a recovery was stopped.
         worlds_again: distinct worlds that followed from those.
+        torn: worlds in which a power cut has left a record without its end, by where it lies.
     """
 
     primitives: int = 0
@@ -96,6 +98,7 @@ class Tally:
     cuts: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
     again: int = 0
     worlds_again: int = 0
+    torn: Counter[str] = field(default_factory=Counter)
 
 
 class Effort(NamedTuple):
@@ -118,8 +121,8 @@ class Faults(NamedTuple):
     """What goes wrong while a use case is run, to see whether the enumeration notices.
 
     Attributes:
-        forgets: the number of the fsync that is not done.
-        delays: the number of the change, or fsync, that is done after the next one.
+        forgets: the number of the fsync that is not done, the poller's hints apart.
+        delays: the number of the change, or fsync, that is done after the next one, likewise.
     """
 
     forgets: int | None = None
@@ -140,6 +143,7 @@ def enumerate_crashes(
     disk: Callable[[], Disk] = Disk,
     faults: Faults = NO_FAULTS,
     seed: int = 1,
+    backwards: bool = False,
 ) -> Tally:
     """Run a use case with a stop at every point, and recover in every world.
 
@@ -149,6 +153,7 @@ def enumerate_crashes(
         disk: makes the disks of its stores.
         faults: what goes wrong while it is run.
         seed: of what is left to chance.
+        backwards: the last stop first, where what is wrong is to be seen late.
 
     Raises:
         CrashNotSurvived: at the first world in which something does not hold.
@@ -158,10 +163,11 @@ def enumerate_crashes(
     points = stops(case, disk, faults)
     tally.primitives = sum(1 for point in points if point.where.startswith("after "))
     seen: set[object] = set()
-    for point in points:
+    for point in reversed(points) if backwards else points:
         tally.points += 1
         for world in worlds(point, rng, effort.worlds, seen, tally.cuts):
             tally.worlds += 1
+            tally.torn.update(torn(world.memory.tree()))
             recover(case, world, disk)
             if effort.recoveries and tally.worlds % effort.recoveries == 0:
                 _stop_recovery(case, world, disk, effort, rng, tally)
@@ -177,10 +183,15 @@ def stops(
         case.prepare(scene)
     syncs, changes = itertools.count(), itertools.count()
     if faults.forgets is not None:
-        scene.memory.forgets = lambda: next(syncs) == faults.forgets
+        scene.memory.forgets = lambda path: counts(path) and next(syncs) == faults.forgets
     if faults.delays is not None:
-        scene.memory.delays = lambda: next(changes) == faults.delays
+        scene.memory.delays = lambda path: counts(path) and next(changes) == faults.delays
     return _run_stopped(scene, case.act)
+
+
+def counts(path: str) -> bool:
+    """Return whether a change is none of the poller's hints, which nothing relies on."""
+    return not path.startswith(power.POLLER)
 
 
 def _run_stopped(scene: Scene, act: Callable[[Scene], None]) -> list[Point]:
@@ -217,8 +228,9 @@ def worlds(
     cuts[cut.complete] += 1
     every = [("the process died", died), *(("the power failed", one) for one in cut.all)]
     for what, memory in every:
-        # What follows from a world follows from what is there, and what was reported.
-        key = (len(point.facts), hash(repr(memory.tree())))
+        # What follows from a world follows from what is there, and what was reported; and from
+        # whether the machine was started anew, because then no hint is believed.
+        key = (len(point.facts), memory.boot, hash(repr(memory.tree())))
         if key not in seen:
             seen.add(key)
             yield World(f"{what} {point.where}", memory, point.facts)
@@ -271,5 +283,6 @@ def _stop_recovery(
         cuts = {True: 0, False: 0}
         for after in worlds(point, rng, effort.worlds_again, seen, cuts):
             tally.worlds_again += 1
+            tally.torn.update(torn(after.memory.tree()))
             name = f"{world.name}; then, recovering, {after.name}"
             recover(case, World(name, after.memory, after.facts), disk)

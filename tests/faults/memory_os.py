@@ -21,7 +21,6 @@ import os
 import pkgutil
 import posixpath
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +40,7 @@ from tests.faults.memory_disk import (
 )
 
 import nom_negotiate.store.files
-from nom_negotiate.store.files import atomic, locking
+from nom_negotiate.store.files import atomic, locking, scancache, syncing
 
 __all__ = [
     "HOME",
@@ -307,10 +306,10 @@ class MemoryOS:
 
     Attributes:
         step: told before and after each primitive; None to be told nothing.
-        delays: asked at each change of a name and each fsync whether it is done only after
-            the next one; None where all are done in order.
-        forgets: asked at each fsync whether it is forgotten; None where none is. A fork
-            forgets nothing.
+        delays: asked at each change of a name and each fsync, with the path, whether it is done
+            only after the next one; None where all are done in order.
+        forgets: asked at each fsync, with the path, whether it is forgotten; None where none
+            is. A fork forgets nothing.
         steps: how many there were while somebody was told.
         pid: what `getpid` returns.
         uid: of whoever is at work; 0 at first. Owns what is made.
@@ -318,8 +317,8 @@ class MemoryOS:
     """
 
     step: Callable[[Step], object] | None = None
-    forgets: Callable[[], bool] | None = None
-    delays: Callable[[], bool] | None = None
+    forgets: Callable[[str], bool] | None = None
+    delays: Callable[[str], bool] | None = None
     _due: Callable[[], object] | None = None
 
     def __init__(
@@ -330,6 +329,7 @@ class MemoryOS:
         self.pid = 4711
         self.uid = 0
         self.tokens = 0
+        self.boot = 1
         self.umask_ = 0o022
         if disk is None:
             disk = MemoryDisk(clock)
@@ -352,7 +352,7 @@ class MemoryOS:
     def over(self, disk: MemoryDisk) -> MemoryOS:
         """Return one like this, over another disk."""
         twin = MemoryOS(disk=disk)
-        twin.steps, twin.tokens = self.steps, self.tokens
+        twin.steps, twin.tokens, twin.boot = self.steps, self.tokens, self.boot
         twin.pid, twin.uid, twin.umask_ = self.pid, self.uid, self.umask_
         return twin
 
@@ -406,7 +406,8 @@ class MemoryOS:
     def _in_another_order(self, change: Callable[..., Any], *args: Any, **options: Any) -> Any:
         delays, due = self.delays, self._due
         assert delays is not None
-        if due is None and delays():
+        path = self._fd(args[0]).path if isinstance(args[0], int) else os.fsdecode(args[0])
+        if due is None and delays(path):
             if change.__name__ == "fsync":
                 # The program will have closed it by then.
                 self.disk.last_fd += 1
@@ -432,6 +433,11 @@ class MemoryOS:
         return self.uid
 
     getuid = getegid = getgid = geteuid
+
+    def urandom(self, count: int) -> bytes:
+        """Return random bytes that can be told in advance."""
+        self.tokens += 1
+        return self.tokens.to_bytes(count, "big")
 
     # Descriptors
 
@@ -564,10 +570,16 @@ class MemoryOS:
     @_primitive(changes=True)
     def fsync(self, fd: int) -> None:
         inode = self._fd(fd).inode
-        if self.forgets is None or not self.forgets():
+        if self.forgets is None or not self.forgets(self._fd(fd).path):
             self.disk.sync(inode)
 
     fdatasync = fsync
+
+    @_primitive(changes=True)
+    def syncfs(self, fd: int) -> None:
+        if self.forgets is None or not self.forgets(self._fd(fd).path):
+            for id_ in list(self.disk.inodes):
+                self.disk.sync(id_)
 
     @_primitive(changes=True)
     def sync(self) -> None:
@@ -605,6 +617,14 @@ class MemoryOS:
 
     def lstat(self, path: Any, *, dir_fd: int | None = None) -> Status:
         return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+
+    def access(self, path: Any, mode: int) -> bool:
+        """Return whether there is anything: no rights are enforced here."""
+        try:
+            self.stat(path)
+        except OSError:
+            return False
+        return True
 
     @_primitive(changes=False)
     def fstat(self, fd: int) -> Status:
@@ -920,17 +940,6 @@ class _Time:
         return self._memory.disk.now_ns()
 
 
-class _Secrets:
-    """`secrets` that can be told in advance."""
-
-    def __init__(self, memory: MemoryOS) -> None:
-        self._memory = memory
-
-    def token_hex(self, count: int = 32) -> str:
-        self._memory.tokens += 1
-        return f"{self._memory.tokens:0{2 * count}x}"
-
-
 def modules_of_the_file_store() -> list[ModuleType]:
     """Return every module of `store.files`."""
     package = nom_negotiate.store.files
@@ -955,8 +964,10 @@ def installed(memory: MemoryOS, locks: MemoryLocks | None = None) -> Iterator[No
         (os, memory),
         (posixpath, memory.path),
         (time, _Time(memory)),
-        (sys.modules["secrets"], _Secrets(memory)),
         (real, functools.partial(locks.exclusive, memory)),
+        (syncing.sync_file_system, memory.syncfs),
+        (syncing.is_offered, lambda: True),
+        (scancache.boot_id, lambda: f"boot-{memory.boot}"),
     ]
     replaced: list[tuple[ModuleType, str, object]] = []
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -395,7 +394,7 @@ def test_the_file_store_works_in_memory_while_it_is_installed() -> None:
 
 def test_no_module_of_the_file_store_gets_past_it() -> None:
     memory = MemoryOS(Clock())
-    real = (os, os.path, time, secrets, locking.exclusive)
+    real = (os, os.path, time, locking.exclusive)
     with installed(memory):
         for module in modules_of_the_file_store():
             for name, value in vars(module).items():

@@ -27,18 +27,27 @@ from tests.faults.use_cases import CASES, Case
 
 from nom_negotiate import FileStore, Kind, Outcome
 from nom_negotiate.core.identity import Address
+from nom_negotiate.core.negotiation import Snapshot
+from nom_negotiate.one_pass import Pass
 from nom_negotiate.store.files import archive as archives
-from nom_negotiate.store.files import atomic
+from nom_negotiate.store.files import atomic, doorbell, torn
+from nom_negotiate.store.files.agenda import FileAgenda
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 from nom_negotiate.store.files.layout import Layout
 from nom_negotiate.store.port import Namespace
+from nom_negotiate.store.reading import OUTCOME_NAME
 
 ONCE = Effort(recoveries=0)
 AND_AGAIN = Effort(worlds=4, recoveries=1, stops=8)
 """Also a stop of the recovery: some faults show only after two crashes."""
 
+WIDELY = Effort(worlds=24, recoveries=0)
+"""What a batch has changed since its last barrier may be there in any combination."""
+
 BY_NAME = {case.name: case for case in CASES}
 SETTLEMENT = BY_NAME["a poll with an agreement"]
+RUNG = BY_NAME["a poll where it was rung for an agreement"]
+BATCH = BY_NAME["a poll over three deals"]
 ACTIONS = [
     BY_NAME[name]
     for name in (
@@ -85,9 +94,21 @@ def test_no_fsync_of_an_action_can_be_left_out(case: Case) -> None:
         assert is_caught(case, faults=Faults(forgets=number)), sync
 
 
-@pytest.mark.parametrize("number", range(9))
+OF_THE_MOVE = (7, 8)
+"""The fsyncs of both archives' rooms once the negotiation has moved. A batch does without them:
+whatever comes back is concluded, its transactions are durable, the responder's link in the archive
+leads back to it, and the next pass moves it again. One settlement keeps them all the same, so that
+both parties list it in the archive from then on."""
+
+
+@pytest.mark.parametrize("number", [n for n in range(9) if n not in OF_THE_MOVE])
 def test_no_fsync_of_a_settlement_can_be_left_out(number: int) -> None:
     assert is_caught(SETTLEMENT, faults=Faults(forgets=number))
+
+
+@pytest.mark.parametrize("number", OF_THE_MOVE)
+def test_a_move_to_the_archive_that_is_lost_is_made_again(number: int) -> None:
+    assert not is_caught(SETTLEMENT, faults=Faults(forgets=number))
 
 
 def test_that_were_all_of_them() -> None:
@@ -97,6 +118,11 @@ def test_that_were_all_of_them() -> None:
 # Each two neighbours exchanged
 
 HARMLESS = {
+    "fsync temporary / link negotiations/ID/outcome.json": "what is torn is made anew",
+    "fsync temporary / link transactions/1704312345_buy_C_from_bob.json": "likewise",
+    "fsync temporary / link transactions/1704312345_sell_C_to_alice.json": "likewise",
+    "rename ID / fsync negotiations_archive": "the responder's new link leads back, too",
+    "fsync negotiations / unlink negotiations/ID": "the responder's new link leads back, too",
     "unlink temporary / fsync negotiations/ID": "a name that comes back is swept",
     "unlink temporary / fsync transactions": "a name that comes back is swept",
     "fsync negotiations/ID / fsync temporary": "a file without a name may be synced any time",
@@ -163,6 +189,9 @@ def test_two_neighbours_of_a_settlement_cannot_be_exchanged_unless_it_is_no_matt
 # Other ways in which it could have been written
 
 
+Moved = Callable[..., None]
+
+
 def the_os() -> Any:
     """Return the one that the store has now."""
     return vars(atomic)["os"]
@@ -221,7 +250,7 @@ class RemovedAndRenamed(Disk):
     """Makes room for the new name first."""
 
     def replace(self, path: str, data: bytes, holds: Callable[[], bool] | None = None) -> None:
-        temporary = self._written(path, data)
+        temporary = self._written(os.path.dirname(path), data)
         self.remove(path)
         self._rename(temporary, path)
         self._sync_directory(os.path.dirname(path))
@@ -280,6 +309,117 @@ def test_an_old_link_that_goes_before_the_directory_moves_is_caught(
 
     monkeypatch.setattr(archives, "archive", dropped_first)
     assert is_caught(SETTLEMENT)
+
+
+# A batch
+
+
+def barriers_of(case: Case) -> list[int]:
+    """Return the numbers of the barriers among the syncs, as `Faults.forgets` counts them."""
+    named = ("after fsync", "after syncfs")
+    syncs = [point.where for point in stops(case) if point.where.startswith(named)]
+    return [n for n, sync in enumerate(syncs) if sync.startswith("after syncfs")]
+
+
+def test_a_batch_has_two_barriers_and_no_other_sync() -> None:
+    assert barriers_of(BATCH) == [0, 1]
+    assert syncs_of(BATCH) == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_no_barrier_of_a_batch_can_be_left_out(number: int) -> None:
+    assert is_caught(BATCH, WIDELY, faults=Faults(forgets=number), backwards=True)
+
+
+@pytest.fixture
+def barrier(monkeypatch: pytest.MonkeyPatch) -> Callable[[Moved], None]:
+    """Return what makes a step of a batch come at another time."""
+
+    def move(moved: Moved) -> None:
+        monkeypatch.setattr(Pass, "_step_by_step", moved)
+
+    return move
+
+
+def in_order(self: Any, store: Any, cases: list[Any], *steps: str) -> None:
+    for step in steps:
+        if step == "barrier":
+            self._barrier(store, cases)
+            continue
+        for case in cases:
+            if step == "settle":
+                case.filed = store.settle(case.outcome)
+            elif step == "announce":
+                store.announce(case.place, case.outcome.responder)
+            else:
+                store.archive(case.place, case.outcome.responder)
+
+
+def steps_after_the_decision(*steps: str) -> Moved:
+    def moved(self: Any, cases: Any, store: Any) -> None:
+        for case in cases:
+            self._conclude(case, store)
+        in_order(self, store, list(cases), *steps)
+
+    return moved
+
+
+AS_IT_IS = ("barrier", "settle", "announce", "barrier", "archive")
+
+
+def test_the_steps_of_a_batch_in_their_order_pass(barrier: Callable[[Moved], None]) -> None:
+    barrier(steps_after_the_decision(*AS_IT_IS))
+    assert not is_caught(BATCH, Effort(worlds=4, recoveries=0))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("settle", "barrier", "announce", "barrier", "archive"),
+        ("barrier", "settle", "announce", "archive", "barrier"),
+        ("barrier", "settle", "barrier", "announce", "archive"),
+    ],
+    ids=["settled before the first", "archived before the second", "announced after the second"],
+)
+def test_a_batch_in_another_order_is_caught(
+    steps: tuple[str, ...], barrier: Callable[[Moved], None]
+) -> None:
+    barrier(steps_after_the_decision(*steps))
+    assert is_caught(BATCH, WIDELY, backwards=True)
+
+
+def test_a_torn_outcome_that_stays_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileStore, "discard_torn", lambda self, snapshot: False)
+    assert is_caught(BATCH, WIDELY, backwards=True)
+
+
+def test_a_torn_transaction_that_stays_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torn, "discard", lambda disk, path: False)
+    monkeypatch.setattr(FileStore, "discard_torn", discarded_at_once)
+    assert is_caught(BATCH, WIDELY, backwards=True)
+
+
+def discarded_at_once(self: FileStore, snapshot: Snapshot) -> bool:
+    path = f"{self.layout.namespace(Namespace(snapshot.id, snapshot.initiator))}/{OUTCOME_NAME}"
+    there = torn.is_there(path)
+    if there:
+        self.disk.remove(path)
+    return there
+
+
+@pytest.mark.parametrize("case", [RUNG, BATCH, BY_NAME["a poll where one is due"]], ids=repr)
+def test_a_pass_that_leaves_no_mark_while_it_works_is_caught(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = FileAgenda._begin
+
+    def unmarked(self: Any) -> int:
+        now = begin(self)
+        self._disk.discard(f"{self._layout.doorbell}/{doorbell.UNFINISHED}")
+        return now
+
+    monkeypatch.setattr(FileAgenda, "_begin", unmarked)
+    assert is_caught(case)
 
 
 # What is removed as a tree has durably left its place

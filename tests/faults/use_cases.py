@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 import pytest
-from tests.faults.invariants import polled
+from tests.faults.invariants import glanced, polled
 from tests.faults.memory_os import Step, Tree
 from tests.faults.scene import ROOT, Scene
 from tests.support import ALICE, BOB, CAROL, HOUR, NOON
@@ -52,9 +52,15 @@ class Case:
         return self.name
 
     def recover(self, scene: Scene) -> None:
-        """Poll once; what that reports holds from then on."""
+        """Poll; what that reports holds from then on.
+
+        Where a pass was cut short, the next one finishes it, without being asked to scan. Where
+        anybody else was, who had not come to ringing, a scan does.
+        """
         scene.check_facts(at_once=True)
-        remember(scene, polled(scene))
+        if self.act is not poll:
+            remember(scene, glanced(scene))
+        remember(scene, polled(scene, scan=self.act is not poll))
 
 
 # What a return promises
@@ -146,6 +152,25 @@ def started(scene: Scene) -> None:
 def accepted(scene: Scene) -> None:
     started(scene)
     accept(scene)
+
+
+def looked(scene: Scene) -> None:
+    """Let a pass look through everything, and time go by: the next ones trust what it left."""
+    poll(scene)
+    scene.clock.forward(5)
+
+
+def accepted_since(scene: Scene) -> None:
+    started(scene)
+    looked(scene)
+    accept(scene)
+
+
+def due(scene: Scene) -> None:
+    """Nothing was written since the last scan, which has noted when it expires."""
+    assert start(scene, idle_s=60) == ID
+    looked(scene)
+    scene.clock.forward(56)
 
 
 def settled(scene: Scene) -> None:
@@ -283,6 +308,24 @@ def batch(scene: Scene) -> None:
     reject(scene, BATCH["rejected"], CAROL)
     start(scene, CAROL, ALICE, "D", idle_s=60)
     scene.clock.forward(61)
+
+
+THREE: Final = {chemical: f"alice_bob_{chemical}_{NOON}" for chemical in "CND"}
+
+
+def three(scene: Scene) -> None:
+    """Three deals that were agreed since the last scan, and nothing else."""
+    for chemical in THREE:
+        start(scene, ALICE, BOB, chemical)
+    looked(scene)
+    for id_ in THREE.values():
+        accept(scene, id_)
+
+
+def three_ended(scene: Scene) -> None:
+    for id_ in THREE.values():
+        ended_as(id_, Kind.AGREED)(scene)
+    assert scene.desk.negotiations() == []
 
 
 class _Stop(BaseException):
@@ -447,6 +490,11 @@ CASES: Final = [
     Case("a poll with a rejection", rejected, poll, ended_as(ID, Kind.REJECTED)),
     Case("a poll with a withdrawal", withdrawn, poll, ended_as(ID, Kind.WITHDRAWN)),
     Case("a poll with an expiry", expiring, poll, ended_as(ID, Kind.EXPIRED)),
+    Case(
+        "a poll where it was rung for an agreement", accepted_since, poll, ended_as(ID, Kind.AGREED)
+    ),
+    Case("a poll where one is due", due, poll, ended_as(ID, Kind.EXPIRED)),
+    Case("a poll over three deals", three, poll, three_ended),
     Case("a poll over many", batch, poll, batch_ended),
     Case("a mark", settled, mark_settled, is_marked),
     Case("a listing", two_parties, post),

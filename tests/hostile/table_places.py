@@ -480,7 +480,24 @@ OUTCOMES = [
         f"{REGULAR} a link",
     ),
     Row("an outcome of a GiB is not read", outcome_becomes(sparse), OUTCOME, "at most 262144"),
-    Row("an empty outcome decides nothing", outcome_becomes(Path.touch), OUTCOME, "JSON"),
+    Row(
+        "an outcome that is no JSON decides nothing",
+        outcome_becomes(lambda path: path.write_text("agreed")),
+        OUTCOME,
+        "JSON",
+    ),
+    Row(
+        "an empty outcome, as a power cut leaves it, is made anew",
+        outcome_becomes(Path.touch),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
+        "an outcome of zeros, as a power cut leaves it, is made anew",
+        outcome_becomes(lambda path: path.write_bytes(b"\0" * 4096)),
+        None,
+        fate=Fate.SETTLES,
+    ),
     Row(
         "an outcome of another negotiation decides nothing here",
         planted(negotiation_id="\x1b[2J" + SAME, outcome="expired", deal=None, transactions={}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -85,11 +86,14 @@ def mutated(draw: st.DrawFn, files: list[bytes]) -> bytes:
         elif deed == "copied":
             where[key] = json.loads(draw(st.sampled_from(files)))
         elif deed == "value":
-            where[key] = draw(odd_values)
+            # A copy: the next deed may be done inside of it.
+            where[key] = copy.deepcopy(draw(odd_values))
         else:
             raw[f"@{number}@"] = draw(deep() if deed == "deep" else st.sampled_from(RAW_NUMBERS))
             where[key] = f"@{number}@"
-    text = json.dumps(fields, ensure_ascii=draw(st.booleans()))
+    # With indents and a line feed it is a file as we write it.
+    indent, end = draw(st.sampled_from([(None, ""), (2, "\n")]))
+    text = json.dumps(fields, indent=indent, ensure_ascii=draw(st.booleans())) + end
     for mark, piece in raw.items():
         text = text.replace(f'"{mark}"', piece)
     return draw(spliced(text.encode("utf-8", "surrogatepass")))

@@ -80,7 +80,7 @@ def test_what_is_hostile(row: Row, scene: Scene, capsys: pytest.CaptureFixture[s
         look(desk)
         for command in AFTER:
             printed(scene, command, capsys)
-        again = scene.desk([]).poll()
+        again = scene.desk([]).poll(scan=True)
     check_problem(row, report, told)
     check_fates(row, report, scene)
     assert not again.agreed

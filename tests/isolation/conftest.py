@@ -92,9 +92,9 @@ class Market:
         """Return what the deed returns, done by that party's own Unix user."""
         return self.as_user(USERS[address], lambda: deed(self.desk().party(address)))
 
-    def poll(self) -> Any:
+    def poll(self, *, scan: bool = False) -> Any:
         """Return the report of a pass of the poller's Unix user."""
-        return self.as_user(POLLER, lambda: self.desk().poll())
+        return self.as_user(POLLER, lambda: self.desk().poll(scan=scan))
 
     def path(self, address: str, *names: str) -> Place:
         """Return a path in the directory of a party."""

@@ -236,7 +236,7 @@ def test_a_namespace_of_somebodys_own_is_no_namespace(market: Market) -> None:
         os.chmod(target, 0o755)
 
     market.as_user(USERS[ALICE], copy)
-    report = market.poll()
+    report = market.poll(scan=True)
     assert report.active == [deal, copied] or report.active == [copied, deal]
     assert [problem.path for problem in report.problems if copied in problem.path]
 

@@ -36,7 +36,7 @@ class Told:
 
 def ended(desk: Desk) -> dict[str, Negotiation]:
     """Return every negotiation, all of which must have ended, by initiator and id."""
-    assert desk.poll().active == []
+    assert desk.poll(scan=True).active == []
     assert desk.negotiations() == []
     return {f"{found.initiator} {found.id}": found for found in desk.archive()}
 
@@ -62,7 +62,7 @@ def nothing_left_over(desk: Desk, *, days_later: int = 0) -> None:
         for path in root.rglob("*"):
             if path.name.startswith(".tmp-") or (path.is_symlink() and not path.exists()):
                 os.utime(path, (then, then), follow_symlinks=False)
-        desk.poll()
+        desk.poll(scan=True)
     temporary = [path for path in root.rglob("*") if path.name.startswith(".tmp-")]
     assert temporary == []
     dangling = [path for path in root.rglob("*") if path.is_symlink() and not path.exists()]

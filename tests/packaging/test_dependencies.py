@@ -32,9 +32,9 @@ def groups(*names: str) -> list[str]:
     return [entry for name in names for entry in declared[name] if isinstance(entry, str)]
 
 
-def test_the_runtime_needs_six_packages() -> None:
+def test_the_runtime_needs_five_packages() -> None:
     names = {Requirement(entry).name for entry in pyproject()["project"]["dependencies"]}
-    assert names == {"msgspec", "orjson", "filelock", "click", "rich", "watchdog"}
+    assert names == {"msgspec", "orjson", "click", "rich", "watchdog"}
 
 
 @pytest.mark.parametrize(

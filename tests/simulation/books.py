@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.faults.memory_os import MemoryOS
-from tests.simulation.instants import OUTCOME, ROOMS, Violation, namespaces
+from tests.simulation.instants import OUTCOME, ROOMS, Violation, is_whole, namespaces
 
 from nom_negotiate import Desk, Outcome, codec
 
@@ -21,6 +21,8 @@ Row = tuple[str, str, str, str, str, Decimal, Decimal]
 def check(memory: MemoryOS) -> None:
     """Check that each agreement has its two transactions, and each party its negotiations."""
     tree = memory.tree()
+    if left := torn(memory):
+        raise Violation(f"not whole, and left so: {left}")
     _check_transactions(memory, tree)
     for place, files in namespaces(memory).items():
         room = ROOMS[OUTCOME in files]
@@ -33,6 +35,20 @@ def check(memory: MemoryOS) -> None:
         link = tree.get(f"data/teams/{responder}/{room}/{place.id}")
         if link != f"../../{place.team}/{room}/{place.id}":
             raise Violation(f"{responder} has {link!r} for {place.id} in {room}")
+
+
+def torn(memory: MemoryOS) -> list[str]:
+    """Return which records of the poller have no end: a power cut in a batch may leave such."""
+    return [
+        path
+        for path, content in memory.tree().items()
+        if _is_the_pollers(path) and isinstance(content, bytes) and not is_whole(content)
+    ]
+
+
+def _is_the_pollers(path: str) -> bool:
+    room, _, name = path.rpartition("/")
+    return name == OUTCOME or (room.endswith("/transactions") and name.endswith(".json"))
 
 
 def check_figures(memory: MemoryOS, desk: Desk) -> None:
@@ -81,7 +97,7 @@ def _transactions(tree: Tree) -> list[Row]:
     found: list[Row] = []
     for path, content in tree.items():
         parts = path.split("/")
-        if len(parts) == 5 and parts[3] == "transactions" and parts[4].endswith(".json"):
+        if len(parts) == 5 and _is_the_pollers(path) and is_whole(content):
             record = _numbers(content)
             found.append((parts[2], *(record[field] for field in fields)))
     return found

@@ -108,8 +108,12 @@ class Instants:
         return {
             name: disk.inodes[inode].content
             for name, inode in disk.inodes[found].entries.items()
-            if name == OUTCOME or name.endswith(STATE)
+            if _says(name, disk.inodes[inode].content)
         }
+
+
+def _says(name: str, content: bytes) -> bool:
+    return name.endswith(STATE) or (name == OUTCOME and is_whole(content))
 
 
 def _digests(files: Files) -> list[str]:
@@ -121,12 +125,21 @@ def _digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
+def is_whole(data: bytes) -> bool:
+    """Return whether a record has its end."""
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
 def namespaces(memory: MemoryOS) -> dict[Place, Files]:
-    """Return what all namespaces hold."""
+    """Return what all namespaces hold, without an outcome of which a power cut left a part."""
     found: dict[Place, dict[str, bytes]] = {}
     for path, content in memory.tree().items():
         match path.split("/"):
             case [_, _, team, room, id_, name] if room in ROOMS and id_[0] != ".":
-                if type(content) is bytes and (name == OUTCOME or name.endswith(STATE)):
+                if type(content) is bytes and _says(name, content):
                     found.setdefault(Place(team, id_), {})[name] = content
     return dict(found)

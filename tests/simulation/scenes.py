@@ -15,11 +15,19 @@ from tests.support import ALICE, BOB
 
 
 class Word(NamedTuple):
-    """What a party says; None for a poll."""
+    """What a party says; None for a poll.
+
+    Attributes:
+        party: who says it.
+        verb: as in `Party`.
+        options: its other arguments.
+        of: in which of the negotiations that alice has started; the first is 0.
+    """
 
     party: str | None
     verb: str
     options: Mapping[str, Any] = MappingProxyType({})
+    of: int = 0
 
 
 POLL: Final = Word(None, "poll")
@@ -34,6 +42,7 @@ class Scene(NamedTuple):
         at_once: what is said at the same moment, each by a process of its own.
         last_second: it is the last second in which it may be said.
         nobody: there are no parties yet, and nothing was started.
+        more: how many negotiations alice has started besides, in the same way.
     """
 
     start: dict[str, Any]
@@ -41,6 +50,7 @@ class Scene(NamedTuple):
     at_once: tuple[Word, ...]
     last_second: bool = False
     nobody: bool = False
+    more: int = 0
 
 
 FIRM: Final = {"firm": True, "valid_until": None, "idle_s": None}
@@ -58,6 +68,18 @@ OFFER_AGAIN = Word(ALICE, "offer")
 ALICE_SAYS = Word(ALICE, "say", {"text": "well"})
 BOB_SAYS = Word(BOB, "say", {"text": "well"})
 LOOK = Word(ALICE, "look")
+
+
+def of(number: int, *words: Word) -> tuple[Word, ...]:
+    """Return what is said in another of the negotiations."""
+    return tuple(word._replace(of=number) for word in words)
+
+
+def in_all(count: int, *words: Word) -> tuple[Word, ...]:
+    """Return what is said in each of so many negotiations."""
+    return tuple(said for number in range(count) for said in of(number, *words))
+
+
 START = Word(ALICE, "start")
 START_BACK = Word(BOB, "start")
 
@@ -79,4 +101,27 @@ SCENES: Final = {
     "started by both": Scene(FIRM, (), (START, START_BACK, POLL)),
     "the first of all": Scene({}, (), (START, START, START_BACK, POLL), nobody=True),
     "two windows of one party": Scene(FIRM, (), (ACCEPT, COUNTER, POLL)),
+    # More than two decisions share their barriers; meanwhile somebody writes.
+    "a batch that is spoken of": Scene(
+        FIRM, in_all(4, ACCEPT), (POLL, POLL, *of(1, ALICE_SAYS), *of(2, BOB_SAYS, LOOK)), more=3
+    ),
+    "a batch in the last second": Scene(
+        SHORT,
+        in_all(2, ACCEPT),
+        (POLL, *of(2, ACCEPT), *of(3, WITHDRAW), *of(4, COUNTER)),
+        last_second=True,
+        more=4,
+    ),
+    "a batch, and whoever changes their mind": Scene(
+        INDICATIVE,
+        (*in_all(4, ACCEPT), *in_all(3, ACCEPT_TOO)),
+        (POLL, *of(3, ACCEPT_TOO, Word(BOB, "withdraw")), *of(0, BOB_SAYS)),
+        more=3,
+    ),
+    "a batch of which some is taken back": Scene(
+        FIRM,
+        in_all(3, ACCEPT),
+        (POLL, *of(3, ACCEPT, WITHDRAW), *of(4, COUNTER, WITHDRAW), POLL),
+        more=4,
+    ),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from tests.simulation.simulation import Failed, play
 from nom_negotiate import Kind
 from nom_negotiate.core import rules
 from nom_negotiate.core.state import PartyState
+from nom_negotiate.one_pass import Pass
 from nom_negotiate.party.action import Actor
-from nom_negotiate.poller import Poller
-from nom_negotiate.store.files import namespace
+from nom_negotiate.store.files import doorbell, namespace
 from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.writer import FileWriter
 
 MOST = 2000
 
@@ -44,7 +46,7 @@ def a_writer_does_not_look_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         Actor,
         "_look_again",
-        lambda self, pen, before, said, action: self._look(said.negotiation_id).negotiation,
+        lambda self, pen, place, before, said, action: self._look(said.negotiation_id).negotiation,
     )
 
 
@@ -53,7 +55,7 @@ def a_writer_does_not_obey_the_outcome(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_deal_is_settled_before_it_is_concluded(patch: pytest.MonkeyPatch) -> None:
-    decide = Poller._decided
+    decide = Pass._decided
 
     def decided(self: Any, *arguments: Any) -> Any:
         outcome = decide(self, *arguments)
@@ -61,17 +63,46 @@ def a_deal_is_settled_before_it_is_concluded(patch: pytest.MonkeyPatch) -> None:
             self._store.settle(outcome)
         return outcome
 
-    patch.setattr(Poller, "_decided", decided)
+    patch.setattr(Pass, "_decided", decided)
 
 
 def a_deal_is_archived_before_it_is_settled(patch: pytest.MonkeyPatch) -> None:
-    finish = Poller._finish
+    settle = Pass._settle
 
-    def finished(self: Any, place: Any, outcome: Any, found: Any) -> None:
-        self._store.archive(place, outcome.responder)
-        finish(self, place, outcome, found)
+    def archived(self: Any, case: Any, store: Any) -> None:
+        store.archive(case.place, case.outcome.responder)
+        settle(self, case, store)
 
-    patch.setattr(Poller, "_finish", finished)
+    patch.setattr(Pass, "_settle", archived)
+
+
+def a_hint_is_taken_after_the_look(patch: pytest.MonkeyPatch) -> None:
+    look = Pass._look
+
+    def looked(self: Any, case: Any, *rest: Any) -> None:
+        look(self, case, *rest)
+        path = f"{self._store.layout.doorbell}/{doorbell.name_of(case.place)}"
+        with suppress(FileNotFoundError):
+            self._store.disk.discard(path)
+
+    patch.setattr(doorbell, "take", lambda disk, layout, name: True)
+    patch.setattr(Pass, "_look", looked)
+
+
+def a_writer_rings_before_it_writes(patch: pytest.MonkeyPatch) -> None:
+    write = FileWriter.write
+
+    def written(self: Any, place: Any, state: Any, *, seen: Any = None) -> bool:
+        ring(self._disk, self._layout, place)
+        return write(self, place, state, seen=seen)
+
+    ring = doorbell.ring
+    patch.setattr(doorbell, "ring", lambda disk, layout, place: None)
+    patch.setattr(FileWriter, "write", written)
+
+
+def a_batch_is_settled_before_its_barrier(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pass, "_barrier", lambda self, store, cases: cases)
 
 
 def a_second_outcome_replaces_the_first(patch: pytest.MonkeyPatch) -> None:
@@ -115,6 +146,9 @@ BREAKS: list[tuple[Break, str]] = [
     (a_deal_is_settled_before_it_is_concluded, "settled by two pollers"),
     (a_deal_is_archived_before_it_is_settled, "settled by two pollers"),
     (a_second_outcome_replaces_the_first, "settled by two pollers"),
+    (a_hint_is_taken_after_the_look, "accepted and taken back"),
+    (a_writer_rings_before_it_writes, "accepted and taken back"),
+    (a_batch_is_settled_before_its_barrier, "a batch that is spoken of"),
     (a_withdrawal_looks_like_a_rejection, "countered and taken back"),
     (a_snapshot_is_not_looked_at_a_second_time, "spoken of by everybody"),
     (an_acceptance_does_not_check_the_round, "lapsed, accepted and offered again"),

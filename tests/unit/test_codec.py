@@ -238,7 +238,9 @@ def damaged(draw: st.DrawFn, name: str) -> bytes:
             break
         if not fields:
             break
-    data = bytearray(json.dumps(fields).encode())
+    # As many programs write it, and as ours does.
+    text = json.dumps(fields, indent=draw(st.sampled_from([None, 2])), ensure_ascii=False) + "\n"
+    data = bytearray(text.encode("utf-8", "surrogatepass"))
     # Most bytes are such that no JSON is left when they change.
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
@@ -714,6 +716,23 @@ def test_a_line_of_the_log_is_one_line() -> None:
     line = codec.encode_line({"time": 5, "text": "a\nb", "number": Decimal("5.50")})
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"time": 5, "text": "a\nb", "number": 5.5}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["time", "active", "duration_ms"]),
+        st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False),
+    )
+)
+def test_a_line_of_figures_says_what_any_line_with_them_says(figures: dict[str, float]) -> None:
+    line = codec.encode_figures(figures)
+    assert line.endswith(b"}\n")
+    assert json.loads(line) == json.loads(codec.encode_line(figures)) == figures
+
+
+def test_a_line_of_the_stats_log_is_what_it_was() -> None:
+    figures = {"time": 1_704_312_345, "active": 12, "problems": 0, "duration_ms": 0.067}
+    assert codec.encode_figures(figures) == codec.encode_line(figures)
 
 
 def test_output_is_made_of_records_and_builtins() -> None:

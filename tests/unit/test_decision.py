@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import event, given
+from hypothesis import strategies as st
 from tests.unit.making import (
     ALICE,
     BOB,
@@ -15,6 +17,7 @@ from tests.unit.making import (
     ID,
     LIMITS,
     Table,
+    arbitrary_states,
     blank,
     numbers,
     offer,
@@ -23,8 +26,9 @@ from tests.unit.making import (
 )
 
 from nom_negotiate import codec
-from nom_negotiate.core.decision import MAX_REASON_CHARS, decide, objected
-from nom_negotiate.core.negotiation import Snapshot
+from nom_negotiate.core.decision import MAX_REASON_CHARS, decide, objected, quiet_until
+from nom_negotiate.core.evidence import CLOCK_S
+from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Basis, Kind, Outcome, mirrored
 from nom_negotiate.core.state import Limits, PartyState, Status
 from nom_negotiate.core.terms import Role, agreement_key
@@ -234,6 +238,96 @@ def test_an_offer_that_nobody_could_ever_answer_expires_too() -> None:
 def test_a_negotiation_of_which_nobody_says_who_buys_expires() -> None:
     alice, bob = original(ALICE, role="unknown"), original(BOB, role=None, at=1)
     assert decided(snapshot(alice, bob), 2 * DAY).outcome is Kind.EXPIRED
+
+
+# Nothing to do until
+
+
+def near(state: PartyState) -> PartyState:
+    """Return the state with its times within five days, so that limits and clocks matter."""
+    brief = 5 * DAY
+
+    def moved(each: Any) -> Any:
+        return msgspec.structs.replace(each, timestamp=each.timestamp % brief)
+
+    return msgspec.structs.replace(
+        state,
+        offer=state.offer and moved(state.offer),
+        history=tuple(map(moved, state.history)),
+        messages=tuple(map(moved, state.messages)),
+        last_updated=state.last_updated % brief,
+        created=state.created and state.created % brief,
+    )
+
+
+times = st.integers(0, 8 * DAY)
+alices = arbitrary_states() | st.builds(
+    original, price=st.just(5.5), at=times, status=st.sampled_from(["pending", "agreed"])
+)
+bobs = arbitrary_states(user=BOB, other=ALICE) | st.builds(
+    original,
+    st.just(BOB),
+    role=st.sampled_from(["seller", None]),
+    at=times,
+    status=st.sampled_from(["pending", "agreed"]),
+)
+
+
+@given(
+    st.lists(alices.map(near), max_size=1),
+    st.lists(bobs.map(near), max_size=1),
+    times,
+    st.lists(times | st.integers(0, 10**11), max_size=5),
+    st.booleans(),
+)
+def test_a_negotiation_is_quiet_until_the_second_before_it_expires(
+    mine: list[PartyState], theirs: list[PartyState], now: int, others: list[int], known: bool
+) -> None:
+    held = snapshot(*mine, *theirs, responder=BOB if known or theirs else None)
+    until = quiet_until(held, now, LIMITS)
+    event("quiet" if until is not None else "not quiet")
+    if until is None:
+        believed = held.as_of(now).decidable
+        assert not held.states or not believed or decide(held, now, LIMITS) is not None
+        return
+    for at in (0, now, until, *(at for at in others if at <= until)):
+        assert decide(held, at, LIMITS) is None
+    for at in (until + 1, *(at for at in others if at > until)):
+        outcome = decide(held, at, LIMITS)
+        assert outcome is not None
+        assert outcome.outcome is Kind.EXPIRED
+
+
+def test_a_negotiation_that_goes_on_is_quiet_to_the_end_of_its_idle_time_or_its_life() -> None:
+    table = Table().offer(ALICE, valid_until=5).offer(BOB, 6, at=HOUR)
+    assert quiet_until(table.snapshot, HOUR, LIMITS) == HOUR + LIMITS.idle_s
+    table.say(ALICE, at=25 * HOUR)
+    assert quiet_until(table.snapshot, 25 * HOUR, LIMITS) == LIMITS.life_s
+    assert quiet_until(table.snapshot, LIMITS.life_s, LIMITS) == LIMITS.life_s
+    assert quiet_until(table.snapshot, LIMITS.life_s + 1, LIMITS) is None
+
+
+def test_limits_of_the_settings_count_where_the_negotiation_has_none() -> None:
+    held = snapshot(blank(ALICE, BOB, Role.BUYER).offering(offer(), Status.AGREED, 0))
+    assert quiet_until(held, 0, Limits(idle_s=7)) == 7
+
+
+def test_nothing_is_quiet_in_which_there_is_something_to_do() -> None:
+    quiet = Table().offer(ALICE).snapshot
+    outcome = Table().offer(ALICE).poll(10 * DAY)
+    assert quiet_until(quiet, 0, LIMITS) is not None
+    for held in (
+        snapshot(),
+        msgspec.structs.replace(quiet, outcome=outcome),
+        msgspec.structs.replace(quiet, decidable=False),
+        # It is to be reported in every pass.
+        msgspec.structs.replace(quiet, problems=(Problem(path="a", reason="odd; move it away"),)),
+        Table().offer(ALICE).accept(BOB).snapshot,
+        Table().offer(ALICE).reject(BOB).snapshot,
+        Table().offer(ALICE).withdraw(ALICE).snapshot,
+        Table().offer(ALICE, at=CLOCK_S + 1).snapshot,
+    ):
+        assert quiet_until(held, 0, LIMITS) is None
 
 
 # Refused by a validator

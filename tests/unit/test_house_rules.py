@@ -233,8 +233,8 @@ class Reader(ast.NodeVisitor):
         top = name.partition(".")[0]
         if top in BANNED_IN_CORE and self.path.startswith("core/"):
             self.note(node, f"import {top}", Deed.IMPURE)
-        if top == "filelock":
-            self.note(node, "import filelock", Deed.LOCKS)
+        if top in ("fcntl", "filelock"):
+            self.note(node, f"import {top}", Deed.LOCKS)
         if top in TALKING_MODULES:
             self.note(node, f"import {top}", Deed.TALKS)
         if f"{name}.".startswith("nom_negotiate.store.files.atomic."):
@@ -430,7 +430,7 @@ def test_there_are_modules_to_judge() -> None:
         ("store/files/atomic.py", "from subprocess import run\nrun(['sync'])", Deed.STARTS_PROCESS),
         # locks
         ("poller.py", "from filelock import FileLock", Deed.LOCKS),
-        ("legacy/run.py", "import filelock", Deed.LOCKS),
+        ("legacy/run.py", "import fcntl", Deed.LOCKS),
         # the disk, looked at
         ("desk.py", "import os\nos.listdir(root)", Deed.READS_DISK),
         ("desk.py", "import os.path\nos.path.exists(root)", Deed.READS_DISK),
@@ -488,7 +488,7 @@ def test_a_breach_is_found(path: str, source: str, deed: Deed) -> None:
             "with os.fdopen(fd, 'rb') as file: file.read()",
         ),
         ("store/files/mount.py", "import subprocess\nsubprocess.run(['true'], timeout=1)"),
-        ("store/files/lock.py", "from filelock import FileLock"),
+        ("store/files/lock.py", "import fcntl\nfcntl.flock(fd, fcntl.LOCK_EX)"),
         ("legacy/events.py", "path.read_text()\nfor p in root.rglob('*.json'): open(p, 'rb')"),
         ("legacy/events.py", "import tarfile\ntarfile.open(path, 'r:gz')"),
         (

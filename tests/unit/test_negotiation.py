@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from tests.unit.making import (
     snapshot,
 )
 
+from nom_negotiate.core import negotiation as negotiation_module
 from nom_negotiate.core import rules
 from nom_negotiate.core.decision import decide
 from nom_negotiate.core.identity import Address
@@ -218,6 +220,41 @@ def test_whatever_two_files_say_it_has_one_meaning(
         assert state.status is Status.AGREED
         assert state.offer is not None
         assert state.offer.terms == mine[0].offer.terms  # type: ignore[union-attr]
+
+
+@st.composite
+def committed(draw: st.DrawFn, user: Address, other: Address, role: Role) -> PartyState:
+    """Return a state that is agreed to the usual terms, its rounds and times close to others'."""
+    near = st.integers(0, 9)
+    said = [
+        offer(5, at=draw(near), round=draw(st.none() | st.integers(1, 3)), accepts=draw(booleans))
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    state = blank(user, other, role)
+    for each in said:
+        state = state.offering(each, draw(st.sampled_from([Status.AGREED, Status.PENDING])), 0)
+    last = offer(at=draw(near), round=draw(st.none() | st.integers(1, 3)), accepts=draw(booleans))
+    state = state.offering(last, Status.AGREED, draw(near))
+    return msgspec.structs.replace(state, schema=draw(st.sampled_from([None, state.schema])))
+
+
+booleans = st.booleans()
+
+
+@given(
+    committed(ALICE, BOB, Role.BUYER),
+    committed(BOB, ALICE, Role.SELLER),
+    st.booleans(),
+    st.integers(1, 9),
+)
+def test_who_agreed_later_is_who_made_the_last_move(
+    alice: PartyState, bob: PartyState, first: bool, idle_s: int
+) -> None:
+    alice = msgspec.structs.replace(alice, created=0, limits=Limits(idle_s=idle_s))
+    held = snapshot(*((alice, bob) if first else (bob, alice)))
+    with mock.patch.object(negotiation_module, "_accepts_last", return_value=False):
+        by_the_moves = view(held, 100, LIMITS)
+    assert view(held, 100, LIMITS) == by_the_moves
 
 
 # The original format
@@ -508,9 +545,9 @@ def test_what_cannot_be_trusted_agrees_on_nothing() -> None:
 def test_of_two_who_ended_it_the_earlier_counts() -> None:
     table = Table().offer(ALICE).offer(BOB, 6)
     alice = table.states[ALICE].rejecting(None, 20)
-    bob = table.states[BOB].rejecting(None, 10)
+    bob = table.states[BOB].withdrawing(None, 10)
     assert table.write(alice).write(bob).view(30).phase is Phase.WITHDRAWN
-    bob = table.states[BOB].rejecting(None, 30)
+    bob = table.states[BOB].withdrawing(None, 30)
     assert table.write(bob).view(30).phase is Phase.REJECTED
 
 
@@ -529,6 +566,22 @@ def test_an_offer_that_crosses_a_withdrawal_does_not_turn_it_into_a_rejection() 
     assert crossed.polled(20) is Kind.WITHDRAWN
 
 
+def test_an_acceptance_that_crosses_a_rejection_does_not_turn_it_into_a_withdrawal() -> None:
+    # The acceptance was taken back, so that the rejected offer is the last move again.
+    table = Table().offer(ALICE, firm=False)
+    alice = table.states[ALICE].rejecting(None, 10)
+    assert table.write(alice).view(20).phase is Phase.REJECTED
+
+
+def test_where_nobody_says_so_the_last_move_tells_a_withdrawal_from_a_rejection() -> None:
+    table = Table().offer(ALICE).offer(BOB, 6)
+    for party, phase in ((ALICE, Phase.REJECTED), (BOB, Phase.WITHDRAWN)):
+        ended = msgspec.structs.replace(table.states[party].rejecting(None, 10), withdrawn=None)
+        states = dict(table.states)
+        assert table.write(ended).view(20).phase is phase
+        table.states = states
+
+
 def test_who_withdraws_before_anything_was_offered_has_withdrawn() -> None:
     table = Table().say(ALICE).withdraw(ALICE)
     assert table.view().phase is Phase.WITHDRAWN
@@ -538,7 +591,7 @@ def test_a_withdrawal_counts_only_where_the_negotiation_was_ended() -> None:
     table = Table().offer(ALICE)
     pending = msgspec.structs.replace(table.states[ALICE], withdrawn=True)
     assert table.write(pending).view().phase is Phase.INITIATED
-    assert pending.rejecting(None, 20).withdrawn is None
+    assert pending.rejecting(None, 20).withdrawn is False
 
 
 def test_who_rejects_without_ever_having_offered_has_rejected() -> None:

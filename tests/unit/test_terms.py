@@ -20,7 +20,6 @@ from nom_negotiate.core.terms import (
     Role,
     Terms,
     agreement_key,
-    canonical_strings,
     parse_number,
     parse_terms,
     plain,
@@ -66,6 +65,31 @@ def test_a_number_has_one_way_to_be_written(number: Decimal) -> None:
     assert "e" not in text.lower()
     assert text == "0" or "." not in text or not text.endswith("0")
     assert text == "0" or text[0] != "0" or text.startswith("0.")
+
+
+@given(st.from_regex(r"[0-9]{0,17}(\.[0-9]{0,17})?", fullmatch=True), st.booleans())
+@example("0", True)
+@example("100000000000000", False)
+@example("1000000000000000", False)
+@example("0.100000000000000", False)
+@example("12345678.12345678", False)
+def test_a_plain_number_is_what_it_is_with_a_sign_too(text: str, positive: bool) -> None:
+    # The sign takes it off the short way.
+    found, signed = parsed_or_not(text, positive), parsed_or_not(f"+{text}", positive)
+    assert repr(found) == repr(signed)
+
+
+def parsed_or_not(text: str, positive: bool) -> Decimal | None:
+    try:
+        return parse_number(text, "price", positive=positive)
+    except InputError:
+        return None
+
+
+def test_a_number_is_plain_in_whatever_decimal_context_the_caller_works() -> None:
+    with decimal.localcontext() as context:
+        context.capitals = 0
+        assert plain(Decimal("1E-7")) == "0.0000001"
 
 
 @pytest.mark.parametrize(
@@ -259,13 +283,20 @@ def test_the_key_binds_the_terms_the_parties_their_roles_and_the_negotiation(
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-names = st.text(st.characters(min_codepoint=0, max_codepoint=127), min_size=1)
 
 
-@given(st.dictionaries(names, texts, max_size=8))
-@example({"a": "".join(map(chr, range(0x20))) + '"\\/\x7f\u2028\U0001f600'})
-def test_canonical_json_is_that_of_an_independent_writer(pairs: dict[str, str]) -> None:
-    assert canonical_strings(pairs) == rfc8785.dumps(pairs)
+@given(
+    st.fixed_dictionaries(dict.fromkeys(["buyer", "chemical", "negotiation_id", "seller"], texts))
+)
+@example({"buyer": "".join(map(chr, range(0x20))), "chemical": '"', "negotiation_id": "\\/\x7f"})
+@example({"buyer": "\u2028", "chemical": "\U0001f600", "negotiation_id": "\xa0", "seller": "a b"})
+def test_the_key_is_over_the_canonical_json_of_an_independent_writer(
+    fields: dict[str, str],
+) -> None:
+    fields = {"seller": "b@x"} | fields
+    material = rfc8785.dumps(fields | {"price": "5.5", "quantity": "1000"})
+    terms = parse_terms("5.50", 1000)
+    assert agreement_key(**fields, terms=terms) == hashlib.sha256(material).hexdigest()
 
 
 # The published vectors

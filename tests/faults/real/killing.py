@@ -248,7 +248,6 @@ def _read(stream: tuple[int, int]) -> str:
 
 def prepare() -> None:
     """Import whatever any command needs, so that no child has to."""
-    importlib.import_module("filelock")
     # Which imports more when it is called.
     importlib.metadata.entry_points(group="nom_negotiate")
     package = importlib.import_module("nom_negotiate")
