@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.faults.memory_os import MemoryOS, Step, installed
 from tests.simulation.instants import ROOT
 from tests.support import ALICE, BOB, DAY, NOON
 
-from nom_negotiate import Desk, FileStore, MemoryStore, NomError
+from nom_negotiate import Desk, FileStore, MemoryStore, NomError, Phase
 from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.writer import FileWriter
 
 
 def test_a_word_is_of_the_moment_at_which_it_was_allowed() -> None:
@@ -54,6 +56,32 @@ def test_a_start_that_wakes_up_while_it_is_swept_leaves_no_negotiation_without_i
     desk.poll()
     assert not hidden.exists()
     assert not named.exists() or (named / "alice_state.json").exists()
+
+
+def test_an_acceptance_that_was_heard_and_never_confirmed_is_no_refusal(tmp_path: Path) -> None:
+    now = NOON
+
+    def desk_of(store: FileStore) -> Desk:
+        return Desk(store, clock=lambda: now, validators=(), after_settlement=())
+
+    desk = desk_of(FileStore(tmp_path))
+    deal = desk.party(ALICE).start(
+        BOB, chemical="C", role="buyer", price=5, quantity=10, firm=False
+    )
+    write = FileWriter.write
+
+    def written(self: FileWriter, *arguments: Any, **options: Any) -> bool:
+        nonlocal now
+        done = write(self, *arguments, **options)
+        now += DAY + 1
+        assert desk_of(FileStore(tmp_path)).poll().expired == [deal.id]
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileWriter, "write", written)
+        found = desk.party(BOB).accept(deal.id)
+    assert found.phase is Phase.EXPIRED
+    assert [move.accepts for move in found.moves] == [False, True]
 
 
 class Stop(BaseException):

@@ -143,7 +143,9 @@ class Packing:
                 for name, ask in answers(desk()).items():
                     assert ask() == self.expected[name], name
                 assert not desk().pack(DAY).problems
-            left = [path for path in self.memory.tree() if f"_{NOON}" in path]
+            # A link that leads nowhere, left by a power cut, is for the hourly sweep.
+            tree = self.memory.tree()
+            left = [p for p, what in tree.items() if f"_{NOON}" in p and not isinstance(what, str)]
             assert not left
 
 

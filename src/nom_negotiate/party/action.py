@@ -23,6 +23,7 @@ from nom_negotiate import codec
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import Address, check_id
 from nom_negotiate.core.negotiation import Negotiation, Phase, Snapshot, view
+from nom_negotiate.core.outcome import Kind
 from nom_negotiate.core.rules import Action
 from nom_negotiate.core.state import STATE_SCHEMA, PartyState, Status
 from nom_negotiate.core.terms import Terms
@@ -153,7 +154,7 @@ class Actor:
         outcome = found.outcome
         assert outcome is not None
         basis = outcome.states.get(self.address)
-        if action is Action.ACCEPT:
+        if action is Action.ACCEPT and outcome.outcome is not Kind.EXPIRED:
             deal, offer = outcome.deal, said.offer
             counted = (
                 deal is not None
@@ -161,6 +162,7 @@ class Actor:
                 and offer.terms == Terms(price=deal.price, quantity=deal.quantity)
             )
         else:
+            # An acceptance, too: it was heard in time, and whoever had offered did not confirm it.
             counted = basis is not None and basis.revision >= said.revision
         if counted:
             return found
