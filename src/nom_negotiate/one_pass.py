@@ -24,7 +24,7 @@ from nom_negotiate.core.decision import decide, objected, quiet_until
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Kind, Outcome
-from nom_negotiate.errors import Conflict, NomError
+from nom_negotiate.errors import Conflict, NomError, RecordError
 from nom_negotiate.extensions import Hook, Validator
 from nom_negotiate.report import Report
 from nom_negotiate.store.port import Agenda, Filed, Namespace, Store, Waiting
@@ -184,7 +184,7 @@ class Pass:
         place = case.place
         case.proposed, case.failed = None, False
         snapshot = self._store.snapshot(place)
-        if snapshot is not None and not snapshot.decidable and self._store.discard_torn(snapshot):
+        if snapshot is not None and snapshot.problems and self._store.discard_torn(snapshot):
             snapshot = self._store.snapshot(place)
         if snapshot is None:
             return
@@ -246,6 +246,12 @@ class Pass:
                 # A party wrote after the snapshot: what it said counts.
                 self._look(case)
                 continue
+            except RecordError as error:
+                # One that is there is damaged, and has had effects: a person has to see to it.
+                path = f"{case.place.id}/outcome.json"
+                case.problems = [Problem(path=path, reason=f"{error.message}; {error.hint}")]
+                self._going_on.append(case.place)
+                return
             if not case.stood and standing != proposed:
                 # Somebody else has decided: what that is stands in the next snapshot, checked.
                 self._look(case)

@@ -328,7 +328,7 @@ def test_an_outcome_that_is_there_is_found() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        BROKEN,
+        b"no outcome at all",
         RecordError("malformed_record", "a directory"),
         outcome_file().replace(ID.encode(), b"alice_bob_C_1"),
         outcome_file().replace(b'"initiator": "alice@', b'"initiator": "carol@'),
@@ -340,6 +340,16 @@ def test_an_outcome_that_cannot_be_trusted_decides_nothing(data: reading.File) -
     assert snapshot.outcome is None
     assert list(problems(snapshot)) == ["outcome.json"]
     assert decide(snapshot, 60, LIMITS) is None
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 300, outcome_file()[:100], BROKEN])
+def test_an_outcome_that_a_power_cut_has_torn_is_told_and_counts_as_none(left: bytes) -> None:
+    snapshot = assembled({**agreed(), "outcome.json": left})
+    assert snapshot.outcome is None
+    assert list(problems(snapshot)) == ["outcome.json"]
+    decided = decide(snapshot, 60, LIMITS)
+    assert decided is not None
+    assert decided.outcome is Kind.AGREED
 
 
 def test_an_outcome_stands_without_the_states_it_was_decided_from() -> None:

@@ -254,7 +254,7 @@ class Store(Protocol):
     def discard_torn(self, snapshot: Snapshot) -> bool:
         """Remove an outcome of which a power cut has left a part; return whether there was one.
 
-        To be asked where a snapshot is not decidable. One from which transactions have followed
+        To be asked where a snapshot has problems. One from which transactions have followed
         stays.
         """
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from nom_negotiate import codec
+from nom_negotiate.codec.torn import is_torn
 from nom_negotiate.core import evidence
 from nom_negotiate.core.identity import (
     MAX_REMEMBERED,
@@ -166,7 +167,11 @@ class _Assembly:
                 raise file
             outcome = codec.decode_outcome(file)
         except RecordError as error:
-            self.problem(OUTCOME_NAME, f"{error.message}; {error.hint}", blocks=True)
+            if isinstance(file, bytes) and is_torn(file):
+                # Nothing has followed from it, and nobody was told of it: what both say counts.
+                self.problem(OUTCOME_NAME, "is torn, by a power cut; the next poll makes it anew")
+            else:
+                self.problem(OUTCOME_NAME, f"{error.message}; {error.hint}", blocks=True)
             return None
         if (outcome.negotiation_id, outcome.initiator) != (self.id, self.initiator):
             self.problem(

@@ -7,29 +7,10 @@ away here and made anew.
 
 from __future__ import annotations
 
-from nom_negotiate import codec
-from nom_negotiate.core.outcome import OUTCOME_SCHEMA, TRANSACTION_SCHEMA
+from nom_negotiate.codec.torn import is_torn as is_torn
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
-
-_BEGINNINGS = tuple(
-    text.format(schema).encode()
-    for schema in (OUTCOME_SCHEMA, TRANSACTION_SCHEMA)
-    for text in ('{{\n  "schema": "{}"', '{{"schema":"{}"')
-)
-
-
-def is_torn(data: bytes) -> bool:
-    """Return whether bytes may be what is left of an outcome or a transaction of ours.
-
-    Nothing, blocks that were never written, or a beginning without the end.
-    """
-    written = data.rstrip(b"\0")
-    if not written:
-        return True
-    ours = any(data.startswith(begin) or begin.startswith(written) for begin in _BEGINNINGS)
-    return ours and not codec.is_whole(data)
 
 
 def is_there(path: str) -> bool:
