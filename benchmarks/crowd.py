@@ -102,6 +102,7 @@ def together() -> Iterator[list[int]]:
     try:
         yield children
     except BaseException:
+        # An interrupt, a fork that was refused, a failed child: it goes on to the caller.
         for pid in children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -134,6 +135,8 @@ def forked(work: Callable[[], object]) -> int:
         work()
         status = 0
     except BaseException:
+        # Whatever it is, SystemExit, too: it is printed, and the status tells the parent. Nothing
+        # may leave a forked child by the parent's way.
         traceback.print_exc()
     finally:
         with suppress(OSError, ValueError):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         least_size,
     )
     from nom_negotiate.codec.figures import encode_figures
-    from nom_negotiate.codec.loading import is_whole, load
+    from nom_negotiate.codec.loading import load
 else:
     __getattr__, __dir__ = defer(
         __name__,
@@ -51,7 +51,7 @@ else:
             ),
             "encoding": ("builtins", "encode", "encode_line", "encode_output", "least_size"),
             "figures": ("encode_figures",),
-            "loading": ("is_whole", "load"),
+            "loading": ("load",),
         },
     )
 
@@ -69,7 +69,6 @@ __all__ = [
     "encode_figures",
     "encode_line",
     "encode_output",
-    "is_whole",
     "least_size",
     "load",
 ]
