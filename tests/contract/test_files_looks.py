@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from tests.contract.test_files_half_done import A, B
 from tests.contract.test_negotiating import ID, start
 from tests.support import ALICE, BOB, Clock
 
-from nom_negotiate import Desk, FileStore, Namespace
+from nom_negotiate import Desk, FileStore, Namespace, codec
 from nom_negotiate.store.files import bounded, namespace
 from nom_negotiate.store.files.layout import Layout
 
@@ -84,20 +82,25 @@ def test_a_file_that_is_written_in_place_while_it_is_read_is_read_again(
     assert (set(snapshot.states), snapshot.problems) == ({A, B}, ())
 
 
-def test_a_disk_that_lists_other_numbers_than_it_shows_is_read_all_the_same(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_is_replaced_after_the_listing_is_read_again(
+    desk: Desk, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scandir = os.scandir
+    before = desk.store.snapshot(PLACE)
+    assert before is not None
+    said = before.states[B].saying("hello", 0)
+    listdir = os.listdir
 
-    @contextmanager
-    def listed(path: Any) -> Iterator[Any]:
-        with scandir(path) as entries:
-            yield [SimpleNamespace(name=each.name, inode=lambda: -1) for each in entries]
+    def listed(path: Any) -> list[str]:
+        monkeypatch.setattr(os, "listdir", listdir)
+        found = listdir(path)
+        (directory / "new").write_bytes(codec.encode(said))
+        (directory / "new").rename(directory / "bob_state.json")
+        return found
 
-    monkeypatch.setattr(os, "scandir", listed)
+    monkeypatch.setattr(os, "listdir", listed)
     snapshot = desk.store.snapshot(PLACE)
     assert snapshot is not None
-    assert (set(snapshot.states), snapshot.problems) == ({A, B}, ())
+    assert snapshot.states[B] == said
 
 
 def test_a_negotiation_whose_id_says_nothing_is_read(desk: Desk, directory: Path) -> None:

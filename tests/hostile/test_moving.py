@@ -15,7 +15,7 @@ from tests.support import BOB
 from nom_negotiate import NomError
 from nom_negotiate.codec import MAX_RECORD_BYTES
 
-READ, SCANDIR = os.read, os.scandir
+READ, LISTDIR = os.read, os.listdir
 
 
 def meanwhile(
@@ -82,7 +82,7 @@ def test_a_stranger_that_writes_all_the_time_stops_nobodys_deal(
             (scene.namespace() / f"a{next(written)}_state.json").write_text("{}")
 
     monkeypatch.setattr("nom_negotiate.store.files.namespace.MAX_LOOKS", 6)
-    meanwhile(monkeypatch, "scandir", SCANDIR, leave)
+    meanwhile(monkeypatch, "listdir", LISTDIR, leave)
     report = scene.desk([]).poll()
     assert {DUE, OTHERS_DUE, VICTIM} <= set(report.agreed)
     assert any("move the others away" in problem.reason for problem in report.problems)

@@ -402,3 +402,48 @@ def test_whatever_lies_there_is_a_snapshot(
         if name.endswith("_state.json") and name not in told:
             assert isinstance(data, bytes)
             assert sha256(data).hexdigest() in snapshot.digests.values()
+
+
+# What was read before
+
+
+def test_what_was_read_before_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = agreed()
+    before = assembled(files)
+    for decode in ("decode_ordinary_state", "decode_state"):
+        monkeypatch.setattr(codec, decode, None)
+    assert assembled(files) == before
+
+
+def test_what_was_read_in_one_namespace_is_no_state_of_another() -> None:
+    files = agreed()
+    assert assembled(files).decidable
+    elsewhere = reading.assemble(
+        "alice_bob_C_2", ALICE, files, where=WHERE, linked=nobody, archived=False
+    )
+    assert elsewhere.states == {}
+    assert all("expected negotiation_id" in each.reason for each in elsewhere.problems)
+
+
+def test_what_is_refused_once_is_refused_again() -> None:
+    files = agreed()
+    alices = files["alice_state.json"]
+    assert isinstance(alices, bytes)
+    files["alice_state.json"] = alices.replace(b'"price": 5', b'"price": 6')
+    assert assembled(files) == assembled(files)
+    assert "expected agreement_key" in problems(assembled(files))["alice_state.json"]
+
+
+def test_what_somebody_does_to_unknown_fields_is_not_read_from_the_file_later() -> None:
+    state = msgspec.structs.replace(Table().offer(ALICE).states[ALICE], extra={"moods": ["good"]})
+    files = {"alice_state.json": codec.encode(state)}
+    assembled(files).states[ALICE].extra["moods"].append("bad")
+    assert assembled(files).states[ALICE] == state
+
+
+def test_a_long_state_is_read_like_any_other() -> None:
+    table = Table().offer(ALICE).accept(BOB)
+    said = table.states[BOB].saying("x" * reading.MAX_KEPT_BYTES, 1)
+    snapshot = assembled(files_of(table) | {"bob_state.json": codec.encode(said)})
+    assert snapshot.states[BOB] == said
+    assert settles(snapshot)

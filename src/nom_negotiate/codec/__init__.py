@@ -22,6 +22,7 @@ from nom_negotiate.deferral import defer
 if TYPE_CHECKING:
     from nom_negotiate.codec.decoding import (
         decode_listing,
+        decode_ordinary_state,
         decode_outcome,
         decode_profile,
         decode_settings,
@@ -43,6 +44,7 @@ else:
         {
             "decoding": (
                 "decode_listing",
+                "decode_ordinary_state",
                 "decode_outcome",
                 "decode_profile",
                 "decode_settings",
@@ -60,6 +62,7 @@ __all__ = [
     "MAX_RECORD_BYTES",
     "builtins",
     "decode_listing",
+    "decode_ordinary_state",
     "decode_outcome",
     "decode_profile",
     "decode_settings",

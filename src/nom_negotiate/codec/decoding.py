@@ -76,7 +76,28 @@ def decode_state(data: bytes, negotiation_id: str) -> PartyState:
     Raises:
         RecordError: `malformed_record` or `record_too_large`.
     """
-    state = _ordinary_state(data) or _any_state(load(data), negotiation_id)
+    state = decode_ordinary_state(data, negotiation_id)
+    return state or _checked(_any_state(load(data), negotiation_id), negotiation_id)
+
+
+def decode_ordinary_state(data: bytes, negotiation_id: str) -> PartyState | None:
+    """Return the state in `data` where these are the bytes that are written for it.
+
+    None for any others, which may still be a state: see `decode_state`. There is no unknown field
+    in it, and so nothing that could be changed: it may be handed to many.
+
+    Raises:
+        RecordError: `malformed_record`.
+    """
+    state = _ordinary(data, PartyState)
+    if state is None or state.schema != STATE_SCHEMA:
+        return None
+    if not _are_parsed((state.user, state.counterparty)):
+        return None
+    return _checked(state, negotiation_id)
+
+
+def _checked(state: PartyState, negotiation_id: str) -> PartyState:
     if not is_chemical(state.chemical):
         raise malformed(
             f"expected chemical to be 1 to {MAX_CHEMICAL_CHARS} letters and digits,"
@@ -86,17 +107,6 @@ def decode_state(data: bytes, negotiation_id: str) -> PartyState:
         raise malformed(f"expected two parties, found {state.user} on both sides")
     if state.schema is not None:
         _check_own(state, negotiation_id)
-    return state
-
-
-def _ordinary_state(data: bytes) -> PartyState | None:
-    state = _ordinary(data, PartyState)
-    if (
-        state is None
-        or state.schema != STATE_SCHEMA
-        or not _are_parsed((state.user, state.counterparty))
-    ):
-        return None
     return state
 
 

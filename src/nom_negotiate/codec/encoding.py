@@ -56,18 +56,20 @@ def _is_ordinary(record: msgspec.Struct) -> bool:
 
 
 def _is_ordinary_state(state: PartyState) -> bool:
-    if state.extra or None in (state.schema, state.counterparty, state.role, state.offer):
+    offer, limits = state.offer, state.limits
+    if state.extra or offer is None or (limits is not None and limits.extra):
         return False
-    if state.limits is not None and state.limits.extra:
+    if state.schema is None or state.counterparty is None or state.role is None:
         return False
-    for offer in (state.offer, *state.history):
-        if offer is not None and (offer.extra or not _has_short_terms(offer)):
+    for said in (offer, *state.history):
+        if said.extra or not _has_short_terms(said):
             return False
-    return not any(message.extra for message in state.messages)
+    return not state.messages or not any(message.extra for message in state.messages)
 
 
 def _has_short_terms(of: Offer | Deal | Transaction) -> bool:
-    return is_short(str(of.price)) and is_short(str(of.quantity)) and bool(of.quantity)
+    quantity = of.quantity
+    return is_short(str(of.price)) and is_short(str(quantity)) and bool(quantity)
 
 
 def encode_carefully(record: msgspec.Struct) -> bytes:

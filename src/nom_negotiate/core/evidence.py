@@ -31,7 +31,7 @@ def ahead(state: PartyState, now: int) -> str | None:
 
     It could neither expire nor be late.
     """
-    latest = max(_times(state))
+    latest = _latest(state)
     if latest <= now + CLOCK_S:
         return None
     return (
@@ -40,15 +40,19 @@ def ahead(state: PartyState, now: int) -> str | None:
     )
 
 
-def _times(state: PartyState) -> list[int]:
-    times = [state.last_updated]
-    if state.created is not None:
-        times.append(state.created)
-    if state.offer is not None:
-        times.append(state.offer.timestamp)
-    times += [offer.timestamp for offer in state.history]
-    times += [message.timestamp for message in state.messages]
-    return times
+def _latest(state: PartyState) -> int:
+    latest, created, offer = state.last_updated, state.created, state.offer
+    if created is not None and created > latest:
+        latest = created
+    if offer is not None and offer.timestamp > latest:
+        latest = offer.timestamp
+    for past in state.history:
+        if past.timestamp > latest:
+            latest = past.timestamp
+    for message in state.messages:
+        if message.timestamp > latest:
+            latest = message.timestamp
+    return latest
 
 
 def _date(at: int) -> str:
@@ -108,9 +112,13 @@ def miscounted(state: PartyState) -> str | None:
     )
 
 
+def accepts(state: PartyState) -> bool:
+    """Return whether a party says that it has accepted a certain offer."""
+    return state.offer is not None and state.offer.accepts and state.schema is not None
+
+
 def _accepted(state: PartyState) -> Offer | None:
-    offer = state.offer
-    return offer if state.schema is not None and offer is not None and offer.accepts else None
+    return state.offer if accepts(state) else None
 
 
 def _offers(state: PartyState) -> tuple[Offer, ...]:

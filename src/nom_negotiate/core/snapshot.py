@@ -59,11 +59,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.outcome is not None:
             return self
-        early = [
-            Problem(path=self.paths.get(party, self.id), reason=reason)
-            for party, state in self.states.items()
-            if (reason := ahead(state, now)) is not None
-        ]
+        early = []
+        for party, state in self.states.items():
+            reason = ahead(state, now)
+            if reason is not None:
+                early.append(Problem(path=self.paths.get(party, self.id), reason=reason))
         if not early or set(early) <= set(self.problems):
             return self
         return msgspec.structs.replace(self, problems=(*self.problems, *early), decidable=False)

@@ -34,6 +34,12 @@ OUTCOME_NAME: Final = "outcome.json"
 STATE_SUFFIX: Final = "_state.json"
 SET_ASIDE: Final = "the next poll sets it aside"
 
+MAX_KEPT: Final = 256
+"""States that are remembered with the bytes that they were read from: the latest ones."""
+
+MAX_KEPT_BYTES: Final = 4096
+"""The longest of them; nearly all are shorter."""
+
 STRANGER: Final = 3
 """The rank of a file that is hardly a party's own; see `rank`."""
 
@@ -64,7 +70,7 @@ def assemble(
     where: str,
     linked: Callable[[Address], bool],
     archived: bool,
-    owned: Callable[[str, Address | None], bool] = lambda name, party: True,
+    owned: Callable[[str, Address | None], bool] | None = None,
 ) -> Snapshot:
     """Return the snapshot that these files of the same moment make.
 
@@ -76,14 +82,16 @@ def assemble(
         linked: whether that party's directory has a link to this namespace.
         archived: whether it lies in the archive.
         owned: whether the file of that name was written by that party, or by the poller where
-            it is None; a store that cannot tell says yes.
+            it is None; None from a store that cannot tell.
     """
     return _Assembly(namespace_id, initiator, where, linked, owned).snapshot(files, archived)
 
 
 class _File(NamedTuple):
+    """A state, and the sha256 of the bytes that it was read from."""
+
     state: PartyState
-    data: bytes
+    digest: str
 
     @property
     def user(self) -> Address:
@@ -98,6 +106,20 @@ class _File(NamedTuple):
 Parsed = Mapping[str, _File]
 
 
+def _read(data: bytes, namespace_id: str) -> _File:
+    if len(data) <= MAX_KEPT_BYTES and (found := _read_ordinary(data, namespace_id)):
+        return found
+    return _File(codec.decode_state(data, namespace_id), sha256(data).hexdigest())
+
+
+@functools.lru_cache(MAX_KEPT)
+def _read_ordinary(data: bytes, namespace_id: str) -> _File | None:
+    # Whoever acts, or looks again and again, reads mostly what was read a moment ago, and the
+    # same bytes say the same. What is refused is not kept, nor what somebody could change.
+    state = codec.decode_ordinary_state(data, namespace_id)
+    return None if state is None else _File(state, sha256(data).hexdigest())
+
+
 class _Assembly:
     def __init__(
         self,
@@ -105,7 +127,7 @@ class _Assembly:
         initiator: Address,
         where: str,
         linked: Callable[[Address], bool],
-        owned: Callable[[str, Address | None], bool],
+        owned: Callable[[str, Address | None], bool] | None,
     ) -> None:
         self.id = namespace_id
         self.initiator = initiator
@@ -116,7 +138,7 @@ class _Assembly:
         self.decidable = True
 
     def snapshot(self, files: Mapping[str, File], archived: bool) -> Snapshot:
-        outcome = self.outcome(files.get(OUTCOME_NAME))
+        outcome = self.outcome(files[OUTCOME_NAME]) if OUTCOME_NAME in files else None
         states, unreadable = self.parsed(files)
         own = self.named(states, self.initiator)
         responder = self.responder(states[own].state if own else None, states)
@@ -124,7 +146,8 @@ class _Assembly:
         counted = [name for name in (own, theirs) if name is not None]
         if len(counted) < len(states):
             self.strangers(states, counted, responder)
-        self.broken(unreadable, responder)
+        if unreadable:
+            self.broken(unreadable, responder)
         if own is not None and theirs is not None:
             self.contradictions(states[own].state, states[theirs].state)
         self.doubts(states, counted)
@@ -134,10 +157,11 @@ class _Assembly:
         digests: dict[Address, str] = {}
         paths: dict[Address, str] = {}
         for name in counted:
-            state, data = states[name]
-            said[state.user] = state
-            digests[state.user] = sha256(data).hexdigest()
-            paths[state.user] = f"{self.where}/{name}"
+            state, digest = states[name]
+            user = state.user
+            said[user] = state
+            digests[user] = digest
+            paths[user] = f"{self.where}/{name}"
         return Snapshot(
             id=self.id,
             initiator=self.initiator,
@@ -156,10 +180,11 @@ class _Assembly:
         self.problems.append(Problem(path=path, reason=reason))
         self.decidable = self.decidable and not blocks
 
-    def outcome(self, file: File | None) -> Outcome | None:
-        if file is None:
-            return None
-        if not self.owned(OUTCOME_NAME, None):
+    def is_owned(self, name: str, party: Address | None) -> bool:
+        return self.owned is None or self.owned(name, party)
+
+    def outcome(self, file: File) -> Outcome | None:
+        if not self.is_owned(OUTCOME_NAME, None):
             self.problem(OUTCOME_NAME, f"is not the poller's; {SET_ASIDE}")
             return None
         try:
@@ -192,7 +217,7 @@ class _Assembly:
             if (name := self.named(states, party)) is not None
         }
         said = {party: states[name].state for party, name in names.items()}
-        digests = {party: sha256(states[name].data).hexdigest() for party, name in names.items()}
+        digests = {party: states[name].digest for party, name in names.items()}
         if deal is None or evidence.borne_out(outcome, said, digests):
             return outcome
         self.problem(
@@ -214,11 +239,11 @@ class _Assembly:
             try:
                 if isinstance(file, RecordError):
                     raise file
-                state = codec.decode_state(file, self.id)
-                if self.owned(name, state.user):
-                    states[name] = _File(state, file)
+                found = _read(file, self.id)
+                if self.owned is None or self.owned(name, found.user):
+                    states[name] = found
                 else:
-                    self.problem(name, f"was not written by {state.user}; {SET_ASIDE}")
+                    self.problem(name, f"was not written by {found.user}; {SET_ASIDE}")
             except RecordError as error:
                 unreadable[name] = error
         return states, unreadable
@@ -230,7 +255,7 @@ class _Assembly:
         parties have the same one, ours uses the whole address. The one that its author
         would write today counts.
         """
-        mine = [name for name in _names(user) if name in states and states[name].user == user]
+        mine = [name for name in _names(user) if name in states and states[name].state.user == user]
         if len(mine) == 2:
             mine = [name for name in mine if states[name].would_be(name)] + mine
         return mine[0] if mine else None
@@ -273,8 +298,6 @@ class _Assembly:
                 self.problem(name, f"{file.user} has another file, which counts; move it away")
 
     def broken(self, unreadable: Mapping[str, RecordError], responder: Address | None) -> None:
-        if not unreadable:
-            return
         if responder is None:
             parties = None
         else:
@@ -284,7 +307,7 @@ class _Assembly:
             }
         for name, error in unreadable.items():
             author = None if parties is None else parties.get(name)
-            if author is not None and not self.owned(name, author):
+            if author is not None and not self.is_owned(name, author):
                 self.problem(name, f"was not written by {author}; {SET_ASIDE}")
                 continue
             self.problem(
@@ -327,16 +350,20 @@ class _Assembly:
             self.problem(name, reason)
 
     def doubts(self, states: Parsed, counted: Sequence[str]) -> None:
-        for name in counted:
-            state = states[name].state
+        said = [states[name].state for name in counted]
+        nobody_accepts = not any(map(evidence.accepts, said))
+        for name, state in zip(counted, said, strict=True):
             if reason := evidence.miscounted(state):
                 # The terms are what they are, whatever their number.
                 self.problem(name, reason)
-            for each in counted:
-                if each == name:
+            if nobody_accepts:
+                # What follows doubts an acceptance, or what one was given to.
+                continue
+            for other in said:
+                if other is state:
                     continue
                 for doubt in (evidence.dated_back, evidence.gone_back):
-                    if reason := doubt(state, states[each].state):
+                    if reason := doubt(state, other):
                         self.problem(name, reason, blocks=True)
 
 

@@ -216,7 +216,7 @@ def open_below(top: str, path: str) -> int:
     fd = os.open(f"{top}/{first}", DIRECTORY_FLAGS)
     try:
         for name in names:
-            below = open_directory(name, fd)
+            below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
             fd, above = below, fd
             os.close(above)
     except BaseException:

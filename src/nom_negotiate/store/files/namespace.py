@@ -48,6 +48,9 @@ from nom_negotiate.store.port import Namespace
 MAX_FILES: Final = 64
 """Files that are looked at in one namespace: the outcome and the parties' own come first."""
 
+FEW: Final = 3
+"""Files that a namespace should have at most: two states and the outcome."""
+
 MAX_LOOKS: Final = 100
 """Looks at a namespace that changes all the time, before it is left for the next poll."""
 
@@ -60,17 +63,11 @@ FROZEN_PAUSE_S: Final = 0.01
 
 
 class _Seen(NamedTuple):
+    """A file that was looked at: open, or -1 where it is none to read."""
+
     fd: int
-    identity: tuple[int, int, int, int]
-    owner: int
+    status: os.stat_result
     file: reading.File
-
-
-class _Files(NamedTuple):
-    """What was looked at, by the name that is shown, and how many files there are."""
-
-    seen: dict[str, _Seen]
-    found: int
 
 
 def read_snapshot(
@@ -85,51 +82,51 @@ def read_snapshot(
         room: the open directory that it lies in; None to go there from the top. Whoever reads
             many of one party opens that once, by `bounded.open_below`.
     """
+    path = layout.namespace(namespace)
     try:
         if room is None:
-            directory = bounded.open_below(layout.teams, layout.namespace(namespace))
+            directory = bounded.open_below(layout.teams, path)
         else:
             directory = bounded.open_directory(namespace.id, room)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         if owners.isolated and not owners.is_decider(os.fstat(directory).st_uid):
-            where = layout.relative(layout.namespace(namespace))
             reason = "expected a namespace that the poller has laid out, found somebody's directory"
-            return _unreadable(namespace, where, f"{reason}; move it away")
-        found = _snapshot(directory, layout, namespace, owners)
+            return _unreadable(namespace, layout.relative(path), f"{reason}; move it away")
+        found = _snapshot(directory, layout, namespace, layout.relative(path), owners)
         # An archived one that is hidden meanwhile is packed: what was seen may be half of it.
-        if namespace.archived and not _is_at(layout.namespace(namespace), directory):
+        if namespace.archived and not _is_at(path, directory):
             return None
         return found
     finally:
         os.close(directory)
 
 
-def _snapshot(directory: int, layout: Layout, namespace: Namespace, owners: Owners) -> Snapshot:
-    where = layout.relative(layout.namespace(namespace))
+def _snapshot(
+    directory: int, layout: Layout, namespace: Namespace, where: str, owners: Owners
+) -> Snapshot:
     responder: Address | None = None
     likely = _likely(namespace)
     while True:
-        rank = functools.partial(reading.rank, namespace.id, namespace.initiator, responder)
-        files = _stable(directory, rank, likely)
+        files = _stable(directory, namespace, responder, likely)
         if files is None:
             reason = f"changed during each of {MAX_LOOKS} looks; stop its writers"
             return _unreadable(namespace, where, reason)
-        seen = files.seen
+        seen, found = files
         snapshot = reading.assemble(
             namespace.id,
             namespace.initiator,
             {name: look.file for name, look in seen.items()},
             where=where,
             linked=lambda party: has_link(layout, namespace, party),
-            owned=functools.partial(_is_by, owners, seen),
+            owned=functools.partial(_is_by, owners, seen) if owners.isolated else None,
             archived=namespace.archived,
         )
-        if files.found == len(seen):
+        if found == len(seen):
             return snapshot
         if snapshot.responder in (None, responder):
-            return _crowded(snapshot, where, files)
+            return _crowded(snapshot, where, len(seen), found)
         # What the responder says may be among what was left out: now its names come first.
         responder = snapshot.responder
         likely = ()
@@ -157,7 +154,7 @@ def _is_at(path: str, directory: int) -> bool:
 
 
 def _is_by(owners: Owners, seen: Mapping[str, _Seen], name: str, party: Address | None) -> bool:
-    owner = seen[name].owner
+    owner = seen[name].status.st_uid
     return owners.is_decider(owner) if party is None else owners.is_by(party, owner)
 
 
@@ -174,10 +171,10 @@ def _unreadable(namespace: Namespace, where: str, reason: str) -> Snapshot:
     )
 
 
-def _crowded(snapshot: Snapshot, where: str, files: _Files) -> Snapshot:
+def _crowded(snapshot: Snapshot, where: str, seen: int, found: int) -> Snapshot:
     reason = (
-        f"expected two state files, found {files.found - (snapshot.outcome is not None)}, of which"
-        f" {len(files.seen)} were looked at; move the others away"
+        f"expected two state files, found {found - (snapshot.outcome is not None)}, of which"
+        f" {seen} were looked at; move the others away"
     )
     return msgspec.structs.replace(
         snapshot,
@@ -187,21 +184,25 @@ def _crowded(snapshot: Snapshot, where: str, files: _Files) -> Snapshot:
     )
 
 
-def _stable(directory: int, rank: Callable[[str], int], likely: Sequence[str]) -> _Files | None:
+def _stable(
+    directory: int, namespace: Namespace, responder: Address | None, likely: Sequence[str]
+) -> tuple[dict[str, _Seen], int] | None:
+    """Return what was looked at, by the name that is shown, and how many files there are."""
     names = likely
     for look in range(MAX_LOOKS):
         seen: dict[str, _Seen] = {}
         try:
             for name in names:
                 _look(directory, name, seen)
-            # A stranger whose files change all the time must not keep the parties from being
-            # heard.
-            inodes, found = _listed(directory, rank, strangers=look < MAX_LOOKS // 2)
-            if inodes.keys() == seen.keys() and all(
-                _same(directory, name, inodes[name], held) for name, held in seen.items()
-            ):
-                return _Files({shown(name): seen[name] for name in inodes}, found)
-            names = list(inodes)
+            found = _listed(directory)
+            names = found
+            if len(found) > FEW or look >= MAX_LOOKS // 2:
+                # A stranger whose files change all the time must not keep the parties from
+                # being heard.
+                strangers = look < MAX_LOOKS // 2
+                names = _chosen(found, namespace, responder, strangers=strangers)
+            if _still_stand(directory, names, seen):
+                return {shown(name): held for name, held in seen.items()}, len(found)
         finally:
             for held in seen.values():
                 if held.fd >= 0:
@@ -209,25 +210,25 @@ def _stable(directory: int, rank: Callable[[str], int], likely: Sequence[str]) -
     return None
 
 
-def _listed(
-    directory: int, rank: Callable[[str], int], *, strangers: bool
-) -> tuple[dict[str, int], int]:
-    """Return which files to look at, with their inodes, and how many there are."""
-    with os.scandir(directory) as entries:
-        found = sorted(
-            (entry.name, entry.inode())
-            for entry in entries
-            if entry.name.endswith(reading.STATE_SUFFIX) or entry.name == reading.OUTCOME_NAME
-        )
-    if len(found) <= 3 and strangers:
-        # As it should be: nobody is crowded out.
-        return dict(found), len(found)
-    ranked = sorted((rank(name), name, inode) for name, inode in found)
-    # Whoever floods a namespace with files cannot make a poll read them all.
-    chosen = [
-        (name, inode) for number, name, inode in ranked if strangers or number < reading.STRANGER
+def _listed(directory: int) -> list[str]:
+    """Return the names of the states and of the outcome."""
+    return [
+        name
+        for name in os.listdir(directory)
+        if name.endswith(reading.STATE_SUFFIX) or name == reading.OUTCOME_NAME
     ]
-    return dict(chosen[:MAX_FILES]), len(found)
+
+
+def _chosen(
+    found: list[str], namespace: Namespace, responder: Address | None, *, strangers: bool
+) -> list[str]:
+    """Return which of many files to look at."""
+    ranked = sorted(
+        (reading.rank(namespace.id, namespace.initiator, responder, name), name) for name in found
+    )
+    # Whoever floods a namespace with files cannot make a poll read them all.
+    chosen = [name for number, name in ranked if strangers or number < reading.STRANGER]
+    return chosen[:MAX_FILES]
 
 
 def _look(directory: int, name: str, seen: dict[str, _Seen]) -> None:
@@ -235,7 +236,7 @@ def _look(directory: int, name: str, seen: dict[str, _Seen]) -> None:
         found = bounded.open_looked(name, directory)
         if isinstance(found, RecordError):
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            seen[name] = _Seen(-1, _identity(status), status.st_uid, found)
+            seen[name] = _Seen(-1, status, found)
             return
     except FileNotFoundError:
         return
@@ -246,23 +247,31 @@ def _look(directory: int, name: str, seen: dict[str, _Seen]) -> None:
         # An I/O error, an interrupt: it goes on to the caller, without an open file.
         os.close(fd)
         raise
-    seen[name] = _Seen(fd, _identity(status), status.st_uid, file)
+    seen[name] = _Seen(fd, status, file)
 
 
-def _same(directory: int, name: str, inode: int, look: _Seen) -> bool:
-    """Return whether a name that was listed with this inode stands for what was looked at."""
+def _still_stand(directory: int, names: Sequence[str], seen: Mapping[str, _Seen]) -> bool:
+    """Return whether what was looked at are the files of these names, as they were then.
+
+    Of the size and time that they had, too: some write in place.
+    """
+    if len(names) != len(seen):
+        return False
     try:
-        if inode == look.identity[1] and look.fd >= 0:
-            # Still of the size and time that it had, too: some write in place.
-            return _identity(os.fstat(look.fd)) == look.identity
-        # There are file systems that list other numbers than they show elsewhere.
-        return _identity(os.stat(name, dir_fd=directory, follow_symlinks=False)) == look.identity
+        for name in names:
+            if name not in seen:
+                return False
+            now, then = os.stat(name, dir_fd=directory, follow_symlinks=False), seen[name].status
+            if (
+                now.st_ino != then.st_ino
+                or now.st_mtime_ns != then.st_mtime_ns
+                or now.st_size != then.st_size
+                or now.st_dev != then.st_dev
+            ):
+                return False
     except FileNotFoundError:
         return False
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return True
 
 
 def has_link(layout: Layout, namespace: Namespace, party: Address) -> bool:

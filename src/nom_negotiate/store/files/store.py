@@ -141,16 +141,14 @@ class FileStore(Parties):
 
     def snapshot(self, place: Namespace) -> Snapshot | None:
         """Return what the namespace held at one moment, None where it is gone."""
-        from nom_negotiate.store.files import namespace
+        from nom_negotiate.store.files.namespace import read_snapshot
 
         with reported(f"read {place.id}"):
-            found = namespace.read_snapshot(self.layout, place, self.owners)
+            found = read_snapshot(self.layout, place, self.owners)
             if found is not None or not place.archived:
                 return found
             # Asked again at last: it may have been unpacked in between.
-            return self.packed.snapshot(place) or namespace.read_snapshot(
-                self.layout, place, self.owners
-            )
+            return self.packed.snapshot(place) or read_snapshot(self.layout, place, self.owners)
 
     def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
         """Record the outcome unless there is one; return the one that stands."""
