@@ -1,8 +1,9 @@
 """Processes that are let go at the same moment, and how long each of their updates takes.
 
-Each process prepares itself first: it is forked from one that has imported everything, opens what
-it needs, and says that it is ready. The gate is a pipe: whoever waits reads from it, and the end
-of the file, which reaches all of them at once, lets them go.
+Each process prepares itself first: it is forked from one that has made such an update, and so has
+imported everything; it opens what it needs, and says that it is ready. The gate is a pipe:
+whoever waits reads from it, and the end of the file, which reaches all of them at once, lets them
+go.
 """
 
 from __future__ import annotations

@@ -75,6 +75,13 @@ def new_root(root: Path, teams: int) -> None:
         place.add_party(team(number))
 
 
+def open_doorbell(root: Path) -> None:
+    """Let writers ring, as they can once the first pass has been made."""
+    store = desk(root).store
+    assert isinstance(store, FileStore), "a data root is files"
+    store.lay_out_poller()
+
+
 def plant(root: Path, cases: Iterable[Case]) -> None:
     """Write negotiations into a data root, as `market` describes them."""
     templates: dict[tuple[str, str], Template] = {}

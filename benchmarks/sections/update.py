@@ -46,6 +46,7 @@ def _one_update(setting: Setting, found: Found) -> None:
     for durable in (True, False):
         root = setting.directory / f"data-{durable}"
         ours.new_root(root, TEAMS)
+        ours.open_doorbell(root)
         ours.plant(root, market)
         everybody += [
             _pen(GUARDED, root, market[-1], durable=durable, guarded=True),

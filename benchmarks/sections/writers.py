@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import crowd, ours
 from benchmarks.market import Case, Offering, pairs_of_their_own
 from benchmarks.pairs import Contestant, Sample, in_turns
+from benchmarks.peers import raw
 from benchmarks.peers.locked import LockedFile
 from benchmarks.peers.sqlite import Database
 from benchmarks.results import Found, Table, counted, number
@@ -21,6 +22,7 @@ PEN = "nom_negotiate, look and write (the store, guarded)"
 WRITE = "nom_negotiate, write only (the store, unguarded)"
 OFFER = "nom_negotiate, `Party.offer`"
 SQLITE, REDIS, LOCKED = "SQLite FULL", "Redis", "one locked file"
+BARE = "bare write, fsync, rename, fsync of the directory"
 LEVEL = 1.1
 """What still counts as level with somebody."""
 
@@ -31,7 +33,8 @@ def run(setting: Setting) -> Found:
     sizes = setting.sizes
     most = sizes.writers[-1]
     with ExitStack() as stack:
-        everybody = contestants(setting, pairs_of_their_own(most), stack)
+        *market, spare = pairs_of_their_own(most + 1)
+        everybody = contestants(setting, market, spare, stack)
         for writers in sizes.writers:
             for each in (1, sizes.each):
                 found.add(
@@ -60,7 +63,7 @@ def run(setting: Setting) -> Found:
                 note=f"level with it: at most {LEVEL} times",
             )
         found.compare(6, f"{label}: {LOCKED} / ours", locked, mine, at_least=5, figure="wall")
-    names = [PEN, WRITE, OFFER, SQLITE, *([REDIS] if setting.redis else []), LOCKED]
+    names = [PEN, WRITE, OFFER, BARE, SQLITE, *([REDIS] if setting.redis else []), LOCKED]
     for each in (1, sizes.each):
         found.tables.append(_table(found, names, sizes.writers, each))
     return found
@@ -88,21 +91,35 @@ def _table(found: Found, names: list[str], writers: tuple[int, ...], each: int) 
 AtSize = Callable[[int, int], Contestant]
 
 
-def contestants(setting: Setting, market: list[Case], stack: ExitStack) -> list[AtSize]:
-    """Return everybody, each to be told how many processes make how many updates."""
+def contestants(
+    setting: Setting, market: list[Case], spare: Case, stack: ExitStack
+) -> list[AtSize]:
+    """Return everybody, each to be told how many processes make how many updates.
+
+    Each has made an update in this process, in the spare negotiation: what that imports is there
+    before anybody is forked, as it is in a process that has been at work for a while.
+    """
     ids = count(1)
     root = setting.directory / "data"
-    ours.new_root(root, 2 * len(market))
+    everybody = [*market, spare]
+    ours.new_root(root, 2 * len(everybody))
+    ours.open_doorbell(root)
     database = setting.directory / "market.db"
     filled = Database(database)
-    filled.fill(market)
+    filled.fill(everybody)
     stack.callback(filled.close)
     locked = setting.directory / "market.json"
-    LockedFile(locked).fill(market)
-    found = [
-        _ours(PEN, root, market, _pen, ids),
-        _ours(WRITE, root, market, _write, ids),
-        _ours(OFFER, root, market, _party, ids),
+    file = LockedFile(locked)
+    file.fill(everybody)
+    found = []
+    for name, prepare in ((PEN, _pen), (WRITE, _write), (OFFER, _party), (BARE, _bare)):
+        first = spare._replace(id=f"{spare.id}{next(ids):06}")
+        ours.plant(root, [first])
+        prepare(root, first)(0)
+        found.append(_ours(name, root, market, prepare, ids))
+    for offer in (filled.offer, file.offer):
+        offer(spare, 0, "5.1", "950", f"{0:064x}")
+    found += [
         _peer(SQLITE, market, lambda: Database(database).offer),
         _peer(LOCKED, market, lambda: LockedFile(locked).offer),
     ]
@@ -111,7 +128,8 @@ def contestants(setting: Setting, market: list[Case], stack: ExitStack) -> list[
 
         socket = stack.enter_context(redis.server(setting.directory / "redis"))
         client = redis.Client(socket)
-        client.fill(market)
+        client.fill(everybody)
+        client.offer(spare, 0, "5.1", "950", f"{0:064x}")
         client.close()
         found.append(_peer(REDIS, market, lambda: redis.Client(socket).offer))
     return found
@@ -166,3 +184,10 @@ def _write(root: Path, case: Case) -> Callable[[int], object]:
 def _party(root: Path, case: Case) -> Callable[[int], object]:
     updates = ours.Updates(root, [case])
     return lambda turn: updates.offer()
+
+
+def _bare(root: Path, case: Case) -> Callable[[int], object]:
+    path = f"{root}/teams/{case.initiator}/negotiations/{case.id}"
+    name = f"{case.initiator.partition('@')[0]}_state.json"
+    data = ours.Pen(root, case).content()
+    return lambda turn: raw.update(f"{path}/{name}", data, durable=True)

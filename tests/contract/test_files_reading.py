@@ -10,7 +10,7 @@ from tests.contract.test_negotiating import ID, start
 from tests.support import ALICE, BOB, Clock
 
 from nom_negotiate import Conflict, Desk, Namespace
-from nom_negotiate.store.files import bounded, parties
+from nom_negotiate.store.files import bounded, locking
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_namespace_that_never_holds_still_is_left_for_later(
 def test_a_party_waits_for_its_own_writers_only(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parties, "LOCK_TIMEOUT_S", 0)
+    monkeypatch.setattr(locking, "TIMEOUT_S", 0)
     deal = start(desk.party(ALICE), chemical="N")
     with desk.store.writer(A):
         with pytest.raises(Conflict) as refused:

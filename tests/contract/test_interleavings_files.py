@@ -57,10 +57,10 @@ class SteppedDisk(Disk):
         # The same name in each run, so that situations can be compared.
         return f"{directory}/{prefix}{self.thread.name}-{next(self.numbers)}"
 
-    def leave_hint(self, path: str) -> int:
+    def leave_hint(self, path: str) -> None:
         self.thread.gate("ring")
         with self.shown("rung"):
-            return super().leave_hint(path)
+            super().leave_hint(path)
 
     def discard(self, path: str) -> None:
         self.thread.gate("take")

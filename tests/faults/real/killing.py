@@ -157,7 +157,7 @@ def suffer(trouble: Trouble, note: Callable[[str], None]) -> None:
         if name != "read" and hasattr(os, name):
             setattr(os, name, changes.counted(name))
     if trouble.unlocked:
-        locking.exclusive = _open_door
+        locking.exclusive = _open_door  # type: ignore[assignment, misc]
     if not trouble.durable:
         # Every desk of the command line is a durable one.
         assert Desk.__init__.__kwdefaults__ is not None

@@ -133,13 +133,15 @@ class FileAgenda:
 
     def _begin(self) -> int:
         """Leave the mark of a pass that works; return the time by the disk's own clock."""
+        mark = f"{self._layout.doorbell}/{doorbell.UNFINISHED}"
         try:
             try:
-                return self._disk.leave_hint(f"{self._layout.doorbell}/{doorbell.UNFINISHED}")
+                self._disk.leave_hint(mark)
             except FileNotFoundError:
                 # A root from before there was one.
                 self._store.lay_out_poller()
-                return self._disk.leave_hint(f"{self._layout.doorbell}/{doorbell.UNFINISHED}")
+                self._disk.leave_hint(mark)
+            return os.lstat(mark).st_mtime_ns
         except OSError:
             # A full disk. Nothing is fresh enough to be trusted then.
             return 0

@@ -147,7 +147,8 @@ class Disk:
         directory = os.path.dirname(path)
         temporary = self._written(directory, data, guarded=holds is not None)
         try:
-            self._check(holds)
+            if holds is not None and not holds():
+                raise Overtaken
             self._rename(temporary, path)
         except BaseException as error:
             # Whatever ends it, an interrupt, too, goes on to the caller.
@@ -178,7 +179,8 @@ class Disk:
         directory = os.path.dirname(path)
         temporary = self._written(directory, data, guarded=holds is not None)
         try:
-            self._check(holds)
+            if holds is not None and not holds():
+                raise Overtaken
             self._link(temporary, path)
             new = True
         except FileExistsError:
@@ -233,18 +235,10 @@ class Disk:
 
     # Hints: whole or lost, never durable
 
-    def leave_hint(self, path: str) -> int:
-        """Make sure that there is a file; return when it was changed, by the disk's own clock.
-
-        Returns:
-            Nanoseconds since 1970.
-        """
+    def leave_hint(self, path: str) -> None:
+        """Make sure that there is a file."""
         # Not waiting: somebody may have put a FIFO there.
-        fd = self._open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK)
-        try:
-            return os.fstat(fd).st_mtime_ns
-        finally:
-            os.close(fd)
+        os.close(self._open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK))
 
     def discard(self, path: str) -> None:
         """Unlink a file.
@@ -446,10 +440,6 @@ class Disk:
             os.close(directory)
 
     # What they are made of
-
-    def _check(self, holds: Callable[[], bool] | None) -> None:
-        if holds is not None and not holds():
-            raise Overtaken
 
     def _remove_temporaries(self, directory: str, prefix: str) -> None:
         try:

@@ -148,15 +148,16 @@ def read_record(path: str) -> bytes | None:
     return data
 
 
-def digest(path: str) -> str | None:
-    """Return the sha256 of a file, None where one read does not tell.
+def read_once(path: str) -> bytes | None:
+    """Return the content of a file, None where one read does not tell.
 
-    For comparing with what was read before: a link, a FIFO or a directory has no digest, nor has
-    what is not there, too large for one read, or not to be had.
+    For comparing with what was read before: a link or a directory has none, nor has what is not
+    there, too large for one read, or not to be had.
     """
     try:
         fd = os.open(path, FLAGS)
     except OSError:
+        # Whatever is wrong with it or with the disk, it is no file that is as it was.
         return None
     try:
         data = os.read(fd, ONE_READ)
@@ -165,10 +166,7 @@ def digest(path: str) -> str | None:
         return None
     finally:
         os.close(fd)
-    # Imported here: it loads OpenSSL, and an idle poll compares nothing.
-    from hashlib import sha256
-
-    return sha256(data).hexdigest() if len(data) < ONE_READ else None
+    return data if len(data) < ONE_READ else None
 
 
 Content = tuple[int, int, int, int, int]

@@ -13,7 +13,6 @@ Rules of the room:
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import Final
 
 from nom_negotiate.core.identity import (
@@ -37,8 +36,9 @@ UNFINISHED: Final = ":unfinished"
 def ring(disk: Disk, layout: Layout, place: Namespace) -> None:
     """Tell the poller that somebody has written in a namespace."""
     name = name_of(place)
-    fits = len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
-    leave(disk, layout, name if fits else SCAN)
+    if len(name) > MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
+        name = SCAN
+    leave(disk, layout, name)
 
 
 def name_of(place: Namespace) -> str:
@@ -48,8 +48,11 @@ def name_of(place: Namespace) -> str:
 
 def leave(disk: Disk, layout: Layout, name: str) -> None:
     """Leave one hint; without one, the next scan finds what there is."""
-    with suppress(OSError):
+    try:
         disk.leave_hint(f"{layout.doorbell}/{name}")
+    except OSError:
+        # No doorbell yet, a full disk, no right to ring: whatever it is, nothing depends on it.
+        return
 
 
 def rung(layout: Layout) -> list[str]:

@@ -52,7 +52,7 @@ class Layout:
 
     def lock(self, party: Address) -> str:
         """Return the lock file that the party's own writers share."""
-        return f"{self.party(party)}/.lock"
+        return f"{self.teams}/{directory_name(party)}/.lock"
 
     def pack(self, party: Address, month: str) -> str:
         """Return the party's pack of a month, in a room that is made with its first pack."""
@@ -64,7 +64,9 @@ class Layout:
 
     def namespace(self, namespace: Namespace) -> str:
         """Return the real directory of a negotiation, at its initiator."""
-        return self.entry(namespace.initiator, namespace.id, archived=namespace.archived)
+        # In one go: each look and each write begins with it.
+        home = directory_name(namespace.initiator)
+        return f"{self.teams}/{home}/{ARCHIVE if namespace.archived else ACTIVE}/{namespace.id}"
 
     def relative(self, path: str) -> str:
         """Return a path as problems show it: relative to the data root, as printable text."""

@@ -13,11 +13,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from nom_negotiate.store.files import atomic
+
+TIMEOUT_S: Final = 10.0
+"""How long a writer waits for another one of its party."""
 
 FIRST_PAUSE_S: Final = 0.000_5
 LONGEST_PAUSE_S: Final = 0.05
@@ -28,8 +29,7 @@ wait, long pauses leave the processor to whoever has the lock.
 """
 
 
-@contextmanager
-def exclusive(path: str, timeout_s: float) -> Iterator[bool]:
+class exclusive:  # noqa: N801  (it reads as an adjective: `with exclusive(path, 10) as mine:`)
     """Hold the lock of that file during the block; the value says whether it was to be had.
 
     Args:
@@ -39,10 +39,20 @@ def exclusive(path: str, timeout_s: float) -> Iterator[bool]:
     Raises:
         OSError: where the lock file cannot be opened.
     """
-    fd = _taken(path, time.monotonic() + timeout_s)
-    try:
-        yield fd is not None
-    finally:
+
+    __slots__ = ("_fd", "_path", "_timeout_s")
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._fd: int | None = None
+
+    def __enter__(self) -> bool:
+        self._fd = _taken(self._path, self._timeout_s)
+        return self._fd is not None
+
+    def __exit__(self, *_: object) -> None:
+        fd, self._fd = self._fd, None
         if fd is not None:
             try:
                 # Said aloud: a child that was forked meanwhile has the file open, too.
@@ -51,8 +61,9 @@ def exclusive(path: str, timeout_s: float) -> Iterator[bool]:
                 os.close(fd)
 
 
-def _taken(path: str, deadline: float) -> int | None:
+def _taken(path: str, timeout_s: float) -> int | None:
     """Return the lock file, open and locked; None where it was not to be had."""
+    deadline = time.monotonic() + timeout_s
     while True:
         fd = atomic.open_lock(path)
         found = None

@@ -21,6 +21,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
@@ -429,10 +430,15 @@ def _stands_as_ever(directory: str, digests: Mapping[Address, str]) -> bool:
         return False
     one, other = digests
     return (
-        bounded.digest(f"{directory}/{state_file_name(one, other)}") == digests[one]
-        and bounded.digest(f"{directory}/{state_file_name(other, one)}") == digests[other]
+        _is_still(f"{directory}/{state_file_name(one, other)}", digests[one])
+        and _is_still(f"{directory}/{state_file_name(other, one)}", digests[other])
         and not os.path.lexists(f"{directory}/{reading.OUTCOME_NAME}")
     )
+
+
+def _is_still(path: str, digest: str) -> bool:
+    data = bounded.read_once(path)
+    return data is not None and sha256(data).hexdigest() == digest
 
 
 def conclude(

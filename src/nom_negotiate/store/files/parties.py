@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import Address, address_of_directory
-from nom_negotiate.errors import Conflict, RecordError, StoreError
-from nom_negotiate.store.files import bounded, locking
+from nom_negotiate.errors import RecordError, StoreError
+from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE
 from nom_negotiate.store.files.root import Root
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Problem
     from nom_negotiate.core.party import Listing, Profile
     from nom_negotiate.store.files.writer import FileWriter
-
-LOCK_TIMEOUT_S: Final = 10.0
 
 T = TypeVar("T")
 
@@ -96,25 +93,16 @@ class Parties(Root):
             raise
         return True
 
-    @contextmanager
-    def writer(self, party: Address) -> Iterator[FileWriter]:
-        """Take the party's own lock and return its pen."""
+    def writer(self, party: Address) -> FileWriter:
+        """Return the party's pen: a block of `with` has its lock."""
         from nom_negotiate.store.files.writer import FileWriter
 
         if not self.known(party):
-            # Taking the lock would make the directory of somebody who was never admitted.
+            # Behind a link in the place of its directory lies somebody else's lock.
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
         owners = self.owners
         owners.check_writer(party)
-        with ExitStack() as held:
-            with reported(f"take the lock of {party}"):
-                lock = locking.exclusive(self.layout.lock(party), LOCK_TIMEOUT_S)
-                if not held.enter_context(lock):
-                    raise Conflict(
-                        "busy",
-                        f"another writer of {party} held its lock for {LOCK_TIMEOUT_S:g} seconds",
-                    )
-            yield FileWriter(party, self.disk, self.layout, self.packed, owners)
+        return FileWriter(party, self.disk, self.layout, self.packed, owners)
 
     # Transactions and listings
 

@@ -10,7 +10,8 @@ from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.store.files import bounded, doorbell, namespace, settlement
+from nom_negotiate.errors import Conflict
+from nom_negotiate.store.files import bounded, doorbell, locking, namespace, settlement
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners
@@ -20,7 +21,9 @@ from nom_negotiate.store.port import Namespace
 
 
 class FileWriter:
-    """The pen of one party over files, valid while its lock is held."""
+    """The pen of one party over files: it has the party's lock while a block of `with` lasts."""
+
+    __slots__ = ("_disk", "_layout", "_lock", "_owners", "_packed", "_party")
 
     def __init__(
         self,
@@ -35,6 +38,24 @@ class FileWriter:
         self._disk = disk
         self._layout = layout
         self._owners = owners
+        self._lock = locking.exclusive(layout.lock(party), locking.TIMEOUT_S)
+
+    def __enter__(self) -> FileWriter:
+        try:
+            with reported(f"take the lock of {self._party}"):
+                if self._lock.__enter__():
+                    return self
+            raise Conflict(
+                "busy",
+                f"another writer of {self._party} held its lock for {locking.TIMEOUT_S:g} seconds",
+            )
+        except BaseException:
+            # An interrupt, too: it goes on to the caller, and nobody has the lock.
+            self._lock.__exit__(None, None, None)
+            raise
+
+    def __exit__(self, *ended: object) -> None:
+        self._lock.__exit__(*ended)
 
     @property
     def party(self) -> Address:

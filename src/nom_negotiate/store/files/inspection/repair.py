@@ -23,7 +23,6 @@ from nom_negotiate.core.party import Profile
 from nom_negotiate.errors import Conflict
 from nom_negotiate.store.files import aside, locking, mending
 from nom_negotiate.store.files.errnos import reported
-from nom_negotiate.store.files.parties import LOCK_TIMEOUT_S
 from nom_negotiate.store.files.store import FileStore
 from nom_negotiate.store.port import Namespace
 
@@ -97,7 +96,7 @@ class Repair:
             return
         with ExitStack() as held:
             with reported(f"take the lock of {party}"):
-                free = held.enter_context(locking.exclusive(lock, LOCK_TIMEOUT_S))
+                free = held.enter_context(locking.exclusive(lock, locking.TIMEOUT_S))
             if not free:
                 raise Conflict("busy", f"a writer of {party} holds its lock")
             yield
