@@ -273,6 +273,79 @@ def test_a_link_that_is_lost_is_made_good_by_the_next_scan(
     assert link.is_symlink()
 
 
+# A scan that knows nothing
+
+
+def everything_forgotten(root: Path, clock: Clock) -> tuple[Desk, list[str]]:
+    """Return the desk of a new process, after its predecessor's hints were lost."""
+    lose_all(root)
+    return counting(root, clock)
+
+
+def test_a_scan_that_knows_nothing_looks_properly_only_where_it_may_have_to(
+    desk: Desk, root: Path, clock: Clock
+) -> None:
+    names = [start(desk, chemical) for chemical in "CNDQ"]
+    desk.party(BOB).offer(names[1], price=7, quantity=10)
+    desk.poll()
+    desk.party(BOB).accept(ID)
+    other, read = everything_forgotten(root, clock)
+    report = other.poll()
+    assert (report.scanned, report.agreed, report.problems) == (True, [ID], [])
+    assert sorted(report.active) == sorted(names[1:])
+    assert set(read) == {ID}
+
+
+@pytest.mark.parametrize("scan", [False, True], ids=["hints lost", "no hint trusted"])
+def test_what_it_did_not_look_at_properly_ends_when_it_is_due(
+    desk: Desk, root: Path, clock: Clock, scan: bool
+) -> None:
+    start(desk, idle_s=100)
+    desk.poll()
+    other, read = everything_forgotten(root, clock)
+    assert other.poll(scan=scan).active == [ID]
+    assert read == []
+    clock.forward(100)
+    assert other.poll().expired == []
+    clock.forward(1)
+    report = other.poll()
+    assert (report.expired, report.scanned) == ([ID], False)
+
+
+def test_what_it_did_not_look_at_properly_is_in_the_cache(
+    never_fresh: None, desk: Desk, root: Path, clock: Clock
+) -> None:
+    names = [start(desk, chemical) for chemical in "CNDQ"]
+    desk.poll()
+    everything_forgotten(root, clock)[0].poll()
+    by_hand(root, "4")
+    clock.forward(SCAN_EVERY_S)
+    other, read = counting(root, clock)
+    report = other.poll()
+    assert set(read) == {ID}
+    assert sorted(report.active) == sorted(names)
+
+
+def test_a_scan_that_knows_nothing_finds_what_is_strange_lost_or_left_over(
+    desk: Desk, root: Path, clock: Clock
+) -> None:
+    names = [start(desk, chemical) for chemical in "CND"]
+    desk.poll()
+    room = root / f"teams/{ALICE}/negotiations"
+    (room / names[0] / "carol_state.json").write_text("{}")
+    (root / f"teams/{BOB}/negotiations/{names[1]}").unlink()
+    left = room / names[2] / ".tmp-1-0123456789ab"
+    left.touch()
+    os.utime(left, (NOON, NOON))
+    other, _ = everything_forgotten(root, clock)
+    [problem] = other.poll().problems
+    assert problem.path == f"teams/{ALICE}/negotiations/{names[0]}/carol_state.json"
+    assert (root / f"teams/{BOB}/negotiations/{names[1]}").is_symlink()
+    assert left.exists()
+    other.poll(scan=True)
+    assert not left.exists()
+
+
 # The due list
 
 

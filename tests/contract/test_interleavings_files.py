@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,9 @@ class SteppedDisk(Disk):
             raise
         self.thread.saw(done)
 
-    def replace_hint(self, path: str, data: bytes) -> None:
+    def replace_hint(self, path: str, data: bytes, more: Iterable[bytes] = ()) -> None:
         # No step: only a pass reads it, under the lock.
-        Disk(durable=False).replace_hint(path, data)
+        Disk(durable=False).replace_hint(path, data, more)
 
     def _open(self, path: str, flags: int) -> int:
         if TEMPORARY in path:

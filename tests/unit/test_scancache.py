@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from nom_negotiate.store.files import scancache
 from nom_negotiate.store.files.atomic import Disk
-from nom_negotiate.store.files.scancache import TAIL_BYTES, Due, Header, ScanFile, Seen
+from nom_negotiate.store.files.scancache import TAIL_BYTES, Cache, Due, Header, Rows, ScanFile
 
 AT = 1_704_312_345
 HOME = "alice@stonybrook.edu"
-CACHE = {HOME: {"alice_bob_C_1": Seen(1, 2, 3, AT + 60, "bob@stonybrook.edu")}}
+ROW = ("alice_bob_C_1", 1, 2, 3, AT + 60, "bob@stonybrook.edu")
+CACHE = {HOME: Rows()}
+CACHE[HOME].add(*ROW)
 
 
 class Recording(Disk):
@@ -73,7 +76,11 @@ def name(number: int) -> str:
 
 
 def due(*seconds: int) -> list[Due]:
-    return [Due(AT + s, name(s)) for s in seconds]
+    return [Due(AT + s, name(s)) for s in sorted(seconds, reverse=True)]
+
+
+def rows(cache: Cache) -> dict[str, list[tuple[Any, ...]]]:
+    return {home: list(found) for home, found in cache.items()}
 
 
 def header_of(file: ScanFile) -> Header:
@@ -95,7 +102,7 @@ def test_what_a_scan_has_seen_is_found_again(file: ScanFile) -> None:
     file.write(AT, CACHE, due(60, 5, 7))
     found = header_of(file)
     assert found.at == AT
-    assert file.cache(found) == CACHE
+    assert rows(file.cache(found)) == rows(CACHE)
     assert next_due(file) == 5
 
 
@@ -136,7 +143,7 @@ def test_what_was_due_is_taken_and_the_rest_stays(file: ScanFile) -> None:
     assert file.pop(found, AT + 5) == []
     assert file.pop(found, AT + 100) == [name(9), name(5)]
     assert next_due(file) is None
-    assert file.cache(found) == CACHE
+    assert rows(file.cache(found)) == rows(CACHE)
 
 
 def test_what_is_started_since_the_scan_is_due_in_its_turn(file: ScanFile) -> None:
@@ -146,7 +153,7 @@ def test_what_is_started_since_the_scan_is_due_in_its_turn(file: ScanFile) -> No
     assert next_due(file) == 1
     taken = [file.pop(found, AT + second + 1) for second in (1, 3, 4, 5, 9)]
     assert taken == [[name(1)], [name(3)], [name(4)], [name(5)], [name(9)]]
-    assert file.cache(found) == CACHE
+    assert rows(file.cache(found)) == rows(CACHE)
 
 
 def test_what_is_due_at_the_same_second_is_all_taken(file: ScanFile) -> None:
@@ -187,7 +194,7 @@ def test_all_of_a_long_due_list_is_taken_where_all_of_it_is_due(file: ScanFile) 
     assert next_due(file) == 9_000
     assert len(file.pop(found, AT + 10_000) or ()) == 1_000
     assert next_due(file) is None
-    assert file.cache(found) == CACHE
+    assert rows(file.cache(found)) == rows(CACHE)
 
 
 @given(
@@ -210,7 +217,7 @@ def test_the_due_list_is_a_queue_by_time(
             assert sorted(taken) == sorted(name(at) for at in model if at < step)
             model = [at for at in model if at >= step]
         assert next_due(file) == min(model, default=None)
-        assert file.cache(found) == CACHE
+        assert rows(file.cache(found)) == rows(CACHE)
 
 
 # What is not believed
@@ -291,7 +298,7 @@ LOST: dict[str, Callable[[Path], object]] = {
     "a link": link,
     "a link to itself": link_to_itself,
     "without its header": without_its_header,
-    "of another version": field(0, b"nom.scan/2"),
+    "of another version": field(0, b"nom.scan/1"),
     "no boot id": field(1, b"-"),
     "no time": field(2, b"soon"),
     "no size": field(3, b"x"),
@@ -342,7 +349,7 @@ def test_what_is_damaged_after_it_was_looked_at_costs_no_more_than_a_look(
     found = header_of(file)
     damage(path)
     # The header is not read again: what follows it may be as it was.
-    assert file.cache(found) in (CACHE, {})
+    assert rows(file.cache(found)) in (rows(CACHE), {})
     assert set(file.pop(found, AT + 6) or ()) <= {name(5), name(9)}
 
 
@@ -356,10 +363,38 @@ def test_a_cache_with_one_bit_changed_is_not_believed(file: ScanFile, path: Path
         assert file.cache(found) == {}, position
 
 
-def test_a_cache_of_another_shape_is_not_believed(file: ScanFile) -> None:
-    cache: Any = {HOME: {"alice_bob_C_1": [1, 2, 3]}}
-    file.write(AT, cache, [])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"alice@x":{"alice_bob_C_1":[1,2,3]}}\n',
+        b'["alice@x",["alice_bob_C_1"]]\n',
+        b'["alice@x",["a","b"],[1],[2],[3],[4],["bob@x"]]\n',
+        b'["alice@x",["a"],[1],[2],[-3],[4],["bob@x"]]\n',
+        b'["alice@x",["a"],[1],[9223372036854775808],[3],[4],["bob@x"]]\n',
+        b'["alice@x",["a"],[1],[2],[3],[4],["bob@x"]]',
+        b"\n",
+    ],
+)
+def test_a_cache_of_another_shape_is_not_believed(
+    file: ScanFile, path: Path, content: bytes
+) -> None:
+    file.write(AT, CACHE, [])
+    start = path.read_bytes().split(b" ")[:3]
+    path.write_bytes(b"%b %d %d\n%b" % (b" ".join(start), len(content), crc32(content), content))
     assert file.cache(header_of(file)) == {}
+
+
+def test_what_is_written_in_many_parts_is_found_again(
+    file: ScanFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scancache, "WRITE_BYTES", 10)
+    cache = {f"team{number}@x": Rows() for number in range(3)}
+    for home, found in cache.items():
+        found.add(*ROW)
+        found.add(f"{home}_bob_C_2", *ROW[1:])
+    file.write(AT, cache, due(*range(100)))
+    assert rows(file.cache(header_of(file))) == rows(cache)
+    assert file.pop(header_of(file), AT + 100) == [name(number) for number in reversed(range(100))]
 
 
 def test_a_file_that_is_cut_short_anywhere_is_as_good_as_none_or_has_lost_what_was_due(
@@ -380,7 +415,7 @@ def test_a_file_that_is_cut_short_anywhere_is_as_good_as_none_or_has_lost_what_w
             assert (glance is not None) == (left == b"" or left.endswith(b"\n")), size
             if glance is not None:
                 assert glance[1] in (None, AT + 7, AT + 9)
-                assert file.cache(found) == CACHE
+                assert rows(file.cache(found)) == rows(CACHE)
 
 
 @given(st.data())

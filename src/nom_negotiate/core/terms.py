@@ -155,6 +155,13 @@ def agreement_key(
         buyer, chemical = buyer.translate(_ESCAPES), chemical.translate(_ESCAPES)
         negotiation_id, seller = negotiation_id.translate(_ESCAPES), seller.translate(_ESCAPES)
     price, quantity = plain(terms.price), plain(terms.quantity)
+    return key_over(negotiation_id, chemical, buyer, seller, price, quantity)
+
+
+def key_over(
+    negotiation_id: str, chemical: str, buyer: str, seller: str, price: str, quantity: str
+) -> str:
+    """Return the agreement key over texts that are what stands between the quotes."""
     material = (
         f'{{"buyer":"{buyer}","chemical":"{chemical}","negotiation_id":"{negotiation_id}",'
         f'"price":"{price}","quantity":"{quantity}","seller":"{seller}"}}'

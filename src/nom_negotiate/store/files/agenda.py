@@ -14,20 +14,23 @@ from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import stat
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nom_negotiate.core.identity import Address, directory_name, is_id
 from nom_negotiate.core.negotiation import Problem
-from nom_negotiate.store.files import bounded, doorbell, oddities
+from nom_negotiate.core.state import Limits
+from nom_negotiate.store.files import bounded, doorbell, oddities, quiet
 from nom_negotiate.store.files.errnos import reported, store_error
 from nom_negotiate.store.files.isolation import UnixOwners
 from nom_negotiate.store.files.layout import ACTIVE
-from nom_negotiate.store.files.scancache import FRESH_NS, Cache, Due, Header, ScanFile, Seen
+from nom_negotiate.store.files.scancache import FRESH_NS, Cache, Due, Header, Rows, ScanFile
 from nom_negotiate.store.port import SCAN_EVERY_S, Namespace
 
 if TYPE_CHECKING:
@@ -37,18 +40,21 @@ if TYPE_CHECKING:
 _Looked = tuple[int, int, int]
 """Of a directory when it was listed: times of change in nanoseconds, mtime and ctime; inode."""
 
+_NEVER: Final[_Looked] = (-1, -1, 0)
+"""Of a directory whose times are too fresh to be compared with."""
+
+_NOTHING: Final = Rows()
+
 
 class _Room(NamedTuple):
     """What a scan has found in the room of one party.
 
     Attributes:
         same: its negotiations that are as the last scan has seen them, by name.
-        others: names that are neither negotiations nor links that were there before.
         lost: names of links that were there before.
     """
 
     same: list[str]
-    others: set[str]
     lost: set[str]
 
 
@@ -88,10 +94,18 @@ class FileAgenda:
         self._looked: dict[Namespace, _Looked] = {}
         self._quiet: dict[Namespace, tuple[int, Address]] = {}
         self._cache: Cache = {}
+        # Of a scan, by home: what is as it was, what was found quiet, what else is in the room,
+        # and links in it that are in place.
+        self._same: dict[str, list[str]] = {}
+        self._found: dict[str, Rows] = {}
+        self._others: dict[str, set[str]] = {}
+        self._linked: defaultdict[str, set[str]] = defaultdict(set)
+        self._rooms: set[str] = set()
+        self._limits = store.settings().limits if scan else Limits()
         self._header: Header | None = None
         self._is_as_it_was = False
         hints = doorbell.rung(self._layout)
-        self._disk_now_ns = self._begin()
+        self._old_ns = self._begin() - FRESH_NS
         rung = self._take(hints)
         self.places: list[Namespace] = []
         if scan:
@@ -178,41 +192,64 @@ class FileAgenda:
         parties = [(party, directory_name(party)) for party in self._store.parties()]
         links: defaultdict[str, set[str]] = defaultdict(set)
         for rows in cache.values():
-            for name, seen in rows.items():
-                links[seen.responder].add(name)
+            for responder, name in zip(rows.responders, rows.names, strict=True):
+                links[responder].add(name)
+        # A copy: the store may have kept the other one.
+        self._cache = dict(cache)
         rooms = {
-            home: self._room(party, cache.get(home, {}), links[home]) for party, home in parties
+            home: self._room(party, home, cache.get(home, _NOTHING), links[home])
+            for party, home in parties
         }
         lost = {home: room.lost for home, room in rooms.items() if room.lost}
+        if rung or lost:
+            self._look_again(parties, rooms, rung, lost)
         for party, home in parties:
-            places = [_place((name, party, False)) for name in rooms[home].same]
-            if not (rung or lost):
-                self.unchanged += places
-                continue
-            known = cache.get(home, {})
-            for place in places:
-                seen = known[place.id]
-                if place in rung or place.id in lost.get(seen.responder, ()):
-                    # Somebody asks for a look, or its responder does not find it any more.
-                    self._looked[place] = seen[:3]
-                    self.places.append(place)
-                else:
-                    self.unchanged.append(place)
-        self._cache = cache
+            names = sorted(rooms[home].same + self._found[home].names)
+            self.unchanged += [_place((name, party, False)) for name in names]
+            self._same[home] = rooms[home].same
         self.places.sort(key=lambda place: (place.initiator, place.id))
-        self._is_as_it_was = trusting and bool(cache) and not self.places
-        if trusting:
-            for party, home in parties:
-                self.problems += self._store.mend_party(party, rooms[home].others)
+        self._is_as_it_was = (
+            trusting and bool(cache) and not self.places and not any(self._found.values())
+        )
+        if not trusting:
+            # Something may be left over in these: they are not certainly quiet.
+            for place in self.places:
+                self._others[directory_name(place.initiator)].add(place.id)
+        for party, home in parties:
+            others = self._others.pop(home, set())
+            self.problems += self._store.mend_party(party, others, thorough=not trusting)
 
-    def _room(self, party: Address, known: Mapping[str, Seen], links: set[str]) -> _Room:
+    def _look_again(
+        self,
+        parties: Sequence[tuple[Address, str]],
+        rooms: Mapping[str, _Room],
+        rung: set[Namespace],
+        lost: Mapping[str, set[str]],
+    ) -> None:
+        """Put among the places what is the same, and yet is to be looked at."""
+        for party, home in parties:
+            again = {
+                name: (mtime_ns, ctime_ns, inode)
+                for name, mtime_ns, ctime_ns, inode, _, responder in self._cache.get(home, _NOTHING)
+                # Somebody asks for a look, or its responder does not find it any more.
+                if Namespace(name, party) in rung or name in lost.get(responder, ())
+            }
+            same = rooms[home].same
+            for name in again.keys() & same:
+                self._looked[Namespace(name, party)] = again[name]
+                self.places.append(Namespace(name, party))
+            same[:] = [name for name in same if name not in again]
+
+    def _room(self, party: Address, home: str, known: Rows, links: set[str]) -> _Room:
         """Look through a party's room.
 
         Args:
             party: whose.
+            home: the name of its directory.
             known: what the last scan has seen of its own negotiations.
             links: names of the links that it had then.
         """
+        self._found[home] = Rows()
         try:
             # Through open directories: a link in the place of a room leads nowhere.
             fd = bounded.open_below(self._layout.teams, self._layout.room(party, ACTIVE))
@@ -221,41 +258,38 @@ class FileAgenda:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 # It may be full of what was rung for: those hints are gone by now.
                 self._scan_failed(party, error)
-            return _Room([], set(), links)
+            return _Room([], links)
         try:
-            names = set(os.listdir(fd))
-            # In the order of the cache, which is that of the names.
-            own = [name for name in known if name in names]
-            same, changed = self._compared(fd, own, known)
-            # What is as it was, links included, needs no look at each name for itself.
-            new = [name for name in sorted(names - known.keys() - links) if is_id(name)]
-            changed += self._compared(fd, new, {})[1]
+            if known or links:
+                names = set(os.listdir(fd))
+                same, changed = self._compared(fd, names, known)
+                # What is as it was, links included, needs no look at each name for itself.
+                others = names.difference(known.names, links)
+                new = sorted(others)
+            else:
+                same, changed, (new, others) = [], [], _sorted_out(fd)
+                names = set()
+            # The links to what was found quiet before this room was listed are accounted for.
+            self._others[home] = others - self._linked.pop(home, set())
+            self._look_at(fd, party, home, [*changed, *new])
         finally:
             os.close(fd)
-        gone = links - names
-        for name, looked in changed:
-            place = Namespace(name, party)
-            self._looked[place] = looked
-            self.places.append(place)
-        names -= links
-        names.difference_update(same, (name for name, _ in changed))
-        return _Room(same, names, gone)
+        return _Room(same, links - names)
 
-    def _compared(
-        self, room: int, names: Sequence[str], known: Mapping[str, Seen]
-    ) -> tuple[list[str], list[tuple[str, _Looked]]]:
-        """Return which directories are as they were, and the others, as they are now."""
+    def _compared(self, room: int, names: set[str], known: Rows) -> tuple[list[str], list[str]]:
+        """Return which of the known ones are as they were, and the others that are there."""
         same: list[str] = []
-        changed: list[tuple[str, _Looked]] = []
-        look, now, unseen = os.stat, self._now, (0, 0, 0, 0, "")
-        for name in names:
+        changed: list[str] = []
+        look, now = os.stat, self._now
+        for name, mtime_ns, ctime_ns, inode, due, _ in known:
+            if name not in names:
+                continue
             try:
                 status = look(name, dir_fd=room, follow_symlinks=False)
             except FileNotFoundError:
                 # Archived by another pass since it was listed.
                 continue
             # Nearly all of a scan is spent here: no more is made of it than it takes.
-            mtime_ns, ctime_ns, inode, due, _ = known.get(name, unseen)
             if (
                 status.st_ctime_ns == ctime_ns
                 and status.st_mtime_ns == mtime_ns
@@ -263,9 +297,47 @@ class FileAgenda:
                 and due >= now
             ):
                 same.append(name)
-            elif stat.S_ISDIR(status.st_mode):
-                changed.append((name, (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)))
+            else:
+                changed.append(name)
         return same, changed
+
+    def _look_at(self, room: int, party: Address, home: str, names: Sequence[str]) -> None:
+        """Take up what is certainly quiet, and what is to be looked at."""
+        mine = self._others[home]
+        certain = quiet.Room(self._layout, party, room, self._now, self._limits, self._rooms)
+        # Where Unix users own the files, only a proper look tells whose they are.
+        isolated, linked, note = self._store.owners.isolated, self._linked, self._note_quiet
+        for name in names:
+            found = None if isolated else certain.quiet(name)
+            if found is not None:
+                note(home, name, *found)
+                mine.discard(name)
+                theirs = self._others.get(found[4])
+                if theirs is None:
+                    # Listed later.
+                    linked[found[4]].add(name)
+                else:
+                    theirs.discard(name)
+                continue
+            try:
+                status = os.stat(name, dir_fd=room, follow_symlinks=False)
+            except FileNotFoundError:
+                # Archived by another pass since it was listed.
+                continue
+            if stat.S_ISDIR(status.st_mode) and is_id(name):
+                place = Namespace(name, party)
+                self._looked[place] = status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+                self.places.append(place)
+                mine.discard(name)
+
+    def _note_quiet(
+        self, home: str, name: str, mtime_ns: int, ctime_ns: int, inode: int, due: int, by: str
+    ) -> None:
+        # One that changed a moment ago may change again within the same time stamp.
+        if 0 <= mtime_ns < self._old_ns > ctime_ns:
+            self._found[home].add(name, mtime_ns, ctime_ns, inode, due, by)
+        else:
+            self._found[home].add(name, *_NEVER, due, by)
 
     def _scan_failed(self, party: Address, error: OSError) -> None:
         told = store_error(error, f"list the negotiations of {party}")
@@ -294,19 +366,64 @@ class FileAgenda:
                 doorbell.leave(self._disk, self._layout, doorbell.SCAN)
 
     def _write(self) -> None:
+        for place, (due, responder) in self._quiet.items():
+            looked = self._looked.get(place, _NEVER)
+            self._note_quiet(
+                directory_name(place.initiator), place.id, *looked, due, directory_name(responder)
+            )
         kept: Cache = {}
-        due: list[Due] = []
-        for place in self.unchanged:
-            home = directory_name(place.initiator)
-            seen = kept.setdefault(home, {})[place.id] = self._cache[home][place.id]
-            due.append(Due(seen.due, f"{home}:{place.id}"))
-        for place, (at, responder) in self._quiet.items():
-            due.append(Due(at, doorbell.name_of(place)))
-            looked = self._looked.get(place)
-            # One that changed a moment ago may change again within the same time stamp.
-            if looked is not None and max(looked[:2]) + FRESH_NS < self._disk_now_ns:
-                seen = Seen(*looked, at, directory_name(responder))
-                kept.setdefault(directory_name(place.initiator), {})[place.id] = seen
-        for home, rows in kept.items():
-            kept[home] = dict(sorted(rows.items()))
-        self._file.write(self._now, kept, due)
+        dues = _Dues()
+        for home, found in self._found.items():
+            known, same = self._cache.pop(home, _NOTHING), self._same[home]
+            if found or len(same) < len(known):
+                kept[home] = _merged(known, set(same), found, dues, home)
+            else:
+                kept[home] = known
+            dues.add(home, kept[home].dues, kept[home].names)
+        self._file.write(self._now, kept, dues.latest_first())
+
+
+class _Dues:
+    """What is due when: a column each, as `Rows` has it."""
+
+    def __init__(self) -> None:
+        self._at = array("q")
+        self._homes: list[str] = []
+        self._names: list[str] = []
+
+    def add(self, home: str, at: Sequence[int], names: Sequence[str]) -> None:
+        self._at.extend(at)
+        self._homes += itertools.repeat(home, len(names))
+        self._names += names
+
+    def latest_first(self) -> Iterator[tuple[int, str]]:
+        """Yield what `Due` has."""
+        for n in sorted(range(len(self._at)), key=self._at.__getitem__, reverse=True):
+            yield self._at[n], f"{self._homes[n]}:{self._names[n]}"
+
+
+def _merged(known: Rows, same: set[str], found: Rows, dues: _Dues, home: str) -> Rows:
+    """Return, by name, what is kept in the cache; the rest is due all the same."""
+    rows = [row for row in known if row[0] in same]
+    if not rows and _NEVER[1] not in found.ctimes and found.names == sorted(found.names):
+        # As after the first scan of all.
+        return found
+    merged = Rows()
+    for row in sorted([*rows, *found]):
+        if row[1:4] == _NEVER:
+            dues.add(home, row[4:5], row[:1])
+        else:
+            merged.add(*row)
+    return merged
+
+
+def _sorted_out(room: int) -> tuple[list[str], set[str]]:
+    """Return the names in a room that are no links, in order, and all of them."""
+    names: list[str] = []
+    everything: set[str] = set()
+    with os.scandir(room) as entries:
+        for entry in entries:
+            everything.add(entry.name)
+            if not entry.is_symlink():
+                names.append(entry.name)
+    return sorted(names), everything

@@ -29,7 +29,7 @@ import copy
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -248,11 +248,22 @@ class Disk:
         """
         self._unlink(path)
 
-    def replace_hint(self, path: str, data: bytes) -> None:
-        """Give `path` the content `data`; a reader finds the old content or the new one."""
+    def replace_hint(self, path: str, data: bytes, more: Iterable[bytes] = ()) -> None:
+        """Give `path` the content `data`, and `more` after it, which is made part by part.
+
+        A reader finds the old content or the new one.
+        """
         hint = copy.copy(self)
         hint.durable = False
-        hint.replace(path, data)
+        temporary = hint._written(os.path.dirname(path), data)
+        try:
+            for part in more:
+                hint.append(temporary, part)
+            hint._rename(temporary, path)
+        except BaseException:
+            # A full disk, an interrupt: it goes on to the caller.
+            hint._discard(temporary)
+            raise
 
     def cut(self, path: str, size: int, data: bytes = b"") -> None:
         """Let a file end at `size`, and then with `data`. A crash may leave a part of it."""

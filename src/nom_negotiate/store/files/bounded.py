@@ -74,6 +74,25 @@ def open_looked(path: str, dir_fd: int | None = None) -> tuple[int, os.stat_resu
     return RecordError("malformed_record", f"expected a regular file, found {kind}")
 
 
+def read_at_once(name: str, directory: int, limit: int) -> bytes:
+    """Return the content of a file that was listed as a regular one; nothing where it is larger.
+
+    Args:
+        name: of the file in the open directory.
+        directory: listed before: then whatever takes the file's place later moves its times.
+        limit: in bytes; what has as many is taken for larger.
+
+    Raises:
+        OSError: whatever is in the way; a link in its place, too.
+    """
+    fd = os.open(name, FLAGS, dir_fd=directory)
+    try:
+        data = os.read(fd, limit)
+    finally:
+        os.close(fd)
+    return data if len(data) < limit else b""
+
+
 def open_log(path: str) -> BinaryIO:
     """Open a log or a journal of our own, which has no bound, for reading.
 

@@ -72,8 +72,10 @@ def mend(
     disk: Disk,
     layout: Layout,
     party: Address,
+    names: Collection[str],
     owners: Owners = SHARED,
-    names: Collection[str] | None = None,
+    *,
+    thorough: bool,
 ) -> Iterator[Problem]:
     """Finish or remove what was left half done at one party; yield what is odd.
 
@@ -81,35 +83,31 @@ def mend(
         disk: what changes go through.
         layout: of the data root.
         party: whose directory.
+        names: what to look at in the room of active negotiations.
         owners: who may have written what.
-        names: what to look at in the room of active negotiations; None to look at all of it
-            and into each room and namespace.
+        thorough: look into each room, too.
     """
     if isinstance(owners, UnixOwners):
         yield from owners.prepare(disk, party)
     else:
         complete(disk, layout, party)
     rooms = (*PARTY_ROOMS, PACKS)
-    if names is None:
+    if thorough:
         sweep(disk, layout.party(party))
     for room in rooms:
         if not bounded.has_room(layout, party, room):
             yield from oddities.of_room(layout, party, room)
-        elif names is None:
+        elif thorough:
             sweep(disk, layout.room(party, room))
-    if names is not None and not names:
-        return
-    if not bounded.has_room(layout, party, ACTIVE):
+    if not names or not bounded.has_room(layout, party, ACTIVE):
         return
     with os.scandir(layout.room(party, ACTIVE)) as found:
         entries = sorted(
-            (entry for entry in found if names is None or entry.name in names),
-            key=lambda entry: entry.name,
+            (entry for entry in found if entry.name in names), key=lambda entry: entry.name
         )
     for entry in entries:
         if entry.name.startswith(TEMPORARY):
-            if names is not None:
-                _remove_old(disk, entry)
+            _remove_old(disk, entry)
             continue
         if not is_id(entry.name):
             reason = "expected the id of a negotiation as its name; rename it or move it away"

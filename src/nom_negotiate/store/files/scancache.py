@@ -2,8 +2,9 @@
 
 One file, `poller/scan`:
 
-    nom.scan/1 BOOT AT SIZE CRC        the header
-    {"alice@...": {"alice_bob_C_1": [...]}}   the cache: SIZE bytes of JSON
+    nom.scan/2 BOOT AT SIZE CRC        the header
+    ["alice@...", ["alice_bob_C_1", ...], [...], ...]   the cache: SIZE bytes of JSON,
+                                       a line for each initiator, a column for each figure
     1704398745 alice@...:alice_bob_C_1   the due list, the earliest last
 
 Rules of the room:
@@ -14,22 +15,26 @@ Rules of the room:
   there. The cache is read by scans only.
 - A namespace is only in the cache where its directory has not changed for a while: the time
   stamp of a change that is too fresh may be that of the next change, too.
+- There may be a hundred thousand of them: columns take a quarter of the memory that rows would,
+  and the file is written and read a line at a time.
 """
 
 from __future__ import annotations
 
 import errno
 import functools
+import itertools
 import os
 import zlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.atomic import Disk
 
-MAGIC: Final = b"nom.scan/1"
+MAGIC: Final = b"nom.scan/2"
 HEADER_BYTES: Final = 128
 AT_DIGITS: Final = 12
 """Digits of the time in the header: always as many, so that it can be written over."""
@@ -43,6 +48,9 @@ KEPT_BYTES: Final = 4 << 20
 """A cache of that size is kept in memory between two scans: some 30,000 negotiations."""
 
 MAX_BYTES: Final = 1 << 30
+
+WRITE_BYTES: Final = 1 << 20
+"""What is made of the file before it is written: no more of it is held at once."""
 
 
 class Header(NamedTuple):
@@ -84,8 +92,55 @@ class Seen(NamedTuple):
     responder: str
 
 
-Cache = dict[str, dict[str, Seen]]
-"""By the name of the initiator's directory, and the id."""
+class Rows:
+    """What a scan has found of the negotiations of one initiator.
+
+    A column for the names, and one for each attribute of `Seen`.
+    """
+
+    __slots__ = ("ctimes", "dues", "inodes", "mtimes", "names", "responders")
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.mtimes = array("q")
+        self.ctimes = array("q")
+        self.inodes = array("Q")
+        self.dues = array("q")
+        self.responders: list[str] = []
+
+    def add(
+        self, name: str, mtime_ns: int, ctime_ns: int, inode: int, due: int, responder: str
+    ) -> None:
+        """Add one row.
+
+        Raises:
+            OverflowError: for a time that no file system of a sound clock has.
+        """
+        self.mtimes.append(mtime_ns)
+        self.ctimes.append(ctime_ns)
+        self.inodes.append(inode)
+        self.dues.append(due)
+        self.names.append(name)
+        self.responders.append(responder)
+
+    def __iter__(self) -> Iterator[tuple[str, int, int, int, int, str]]:
+        """Yield each row: the name, and what `Seen` has."""
+        return zip(
+            self.names,
+            self.mtimes,
+            self.ctimes,
+            self.inodes,
+            self.dues,
+            self.responders,
+            strict=True,
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+Cache = dict[str, Rows]
+"""By the name of the initiator's directory."""
 
 
 class Due(NamedTuple):
@@ -156,8 +211,8 @@ class ScanFile:
             data = self._read(header.begin, header.size)
             if zlib.crc32(data) != header.crc:
                 return {}
-            found = msgspec.json.decode(data, type=Cache)
-        except (OSError, msgspec.MsgspecError):
+            found = _decoded(data)
+        except (OSError, msgspec.MsgspecError, ValueError, OverflowError):
             return {}
         self._keep(header.size, header.crc, found)
         return found
@@ -186,26 +241,27 @@ class ScanFile:
             return True
         try:
             begin, earlier = self._soon(header, max(rows).at)
-            self._disk.cut(self._path, begin, _lines([*rows, *earlier]))
+            lines = map(_line, sorted([*rows, *earlier], reverse=True))
+            self._disk.cut(self._path, begin, b"".join(lines))
         except (OSError, ValueError):
             return False
         return True
 
-    def write(self, at: int, cache: Cache, due: Iterable[Due]) -> None:
-        """Write all of it anew. Whole, not durable."""
-        import msgspec.json
+    def write(self, at: int, cache: Cache, due: Iterable[tuple[int, str]]) -> None:
+        """Write all of it anew. Whole, not durable.
 
-        data = msgspec.json.encode(cache) + b"\n"
-        header = b"%s %s %0*d %d %d\n" % (
-            MAGIC,
-            _boot(),
-            AT_DIGITS,
-            at,
-            len(data),
-            zlib.crc32(data),
-        )
-        self._disk.replace_hint(self._path, header + data + _lines(due))
-        self._keep(len(data), zlib.crc32(data), cache)
+        Args:
+            at: unix seconds at which the scan began.
+            cache: what is not to be read again while it is the same.
+            due: what `Due` has, the latest first.
+        """
+        size = crc = 0
+        for line in _encoded(cache):
+            size, crc = size + len(line), zlib.crc32(line, crc)
+        header = b"%s %s %0*d %d %d\n" % (MAGIC, _boot(), AT_DIGITS, at, size, crc)
+        parts = _joined(itertools.chain((header,), _encoded(cache), map(_line, due)))
+        self._disk.replace_hint(self._path, next(parts), parts)
+        self._keep(size, crc, cache)
 
     def confirm(self, at: int) -> None:
         """Note that at that time everything was as it stands here."""
@@ -274,6 +330,56 @@ def _due(line: bytes) -> Due:
     return Due(int(at), name[:-1].decode())
 
 
-def _lines(due: Iterable[Due]) -> bytes:
-    rows = sorted(due, reverse=True)
-    return "".join(f"{row.at} {row.name}\n" for row in rows).encode()
+def _line(due: tuple[int, str]) -> bytes:
+    at, name = due
+    return f"{at} {name}\n".encode()
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in parts that are worth a write each."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= WRITE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
+def _encoded(cache: Cache) -> Iterator[bytes]:
+    """Yield the lines of a cache."""
+    import msgspec.json
+
+    encode = msgspec.json.Encoder().encode
+    for home, rows in cache.items():
+        columns = (rows.mtimes, rows.ctimes, rows.inodes, rows.dues)
+        figures = [column.tolist() for column in columns]
+        yield encode((home, rows.names, *figures, rows.responders)) + b"\n"
+
+
+def _decoded(data: bytes) -> Cache:
+    """Return the cache of these lines; raise what says that it is none."""
+    import msgspec.json
+
+    line = tuple[str, list[str], list[int], list[int], list[int], list[int], list[str]]
+    decode = msgspec.json.Decoder(line).decode
+    found: Cache = {}
+    shared: dict[str, str] = {}
+    begin = 0
+    while begin < len(data):
+        end = data.index(b"\n", begin)
+        home, names, mtimes, ctimes, inodes, dues, responders = decode(memoryview(data)[begin:end])
+        begin = end + 1
+        rows = found[home] = Rows()
+        rows.names = names
+        rows.mtimes.fromlist(mtimes)
+        rows.ctimes.fromlist(ctimes)
+        rows.inodes.fromlist(inodes)
+        rows.dues.fromlist(dues)
+        # One text for each party, and not for each negotiation.
+        rows.responders = [shared.setdefault(name, name) for name in responders]
+        if {len(names)} != {len(mtimes), len(ctimes), len(inodes), len(dues), len(responders)}:
+            raise ValueError("columns of different lengths")
+    return found

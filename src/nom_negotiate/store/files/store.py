@@ -220,7 +220,7 @@ class FileStore(Parties):
             return mending.repair_link(self.disk, self.layout, place, responder)
 
     def mend(self) -> list[Problem]:
-        """Finish what a crash left half done outside the namespaces; report what is odd."""
+        """Remove what a crash left over beside the parties; report what is odd there."""
         from nom_negotiate.core.negotiation import Problem
         from nom_negotiate.store.files import mending, oddities
 
@@ -234,25 +234,29 @@ class FileStore(Parties):
                 path = os.path.relpath(directory, self.layout.root)
                 found.append(Problem(path=path, reason=f"{error.message}; {error.hint}"))
         with reported("look at the data root"):
-            found += oddities.of_root(self.layout)
-        return found + [problem for party in self.parties() for problem in self._mend(party)]
+            return found + list(oddities.of_root(self.layout))
 
-    def mend_party(self, party: Address, names: Collection[str]) -> list[Problem]:
+    def mend_party(
+        self, party: Address, names: Collection[str], *, thorough: bool
+    ) -> list[Problem]:
         """Do for one party what a scan must not leave for later.
 
         Args:
             party: whose directory.
             names: what in its room of active negotiations nobody has accounted for.
+            thorough: look for what was left over in all of its rooms, too.
         """
-        return list(self._mend(party, names))
+        return list(self._mend(party, names, thorough))
 
-    def _mend(self, party: Address, names: Collection[str] | None = None) -> Iterator[Problem]:
+    def _mend(self, party: Address, names: Collection[str], thorough: bool) -> Iterator[Problem]:
         from nom_negotiate.core.negotiation import Problem
         from nom_negotiate.store.files import mending
 
         try:
             with reported(f"look for what was left half done at {party}"):
-                yield from mending.mend(self.disk, self.layout, party, self.owners, names)
+                yield from mending.mend(
+                    self.disk, self.layout, party, names, self.owners, thorough=thorough
+                )
         except StoreError as error:
             path = self.layout.relative(self.layout.party(party))
             yield Problem(path=path, reason=f"{error.message}; {error.hint}")
