@@ -37,7 +37,7 @@ MAX_LOOKS: Final = 5
 FEW: Final = 2
 """So many decisions are carried out one by one: their own fsyncs cost less than barriers."""
 
-BATCH: Final = 500
+BATCH: Final = 1000
 """Decisions that share barriers: a pass that is cut short has so many to look at again."""
 
 
@@ -160,8 +160,7 @@ class Pass:
         agenda, report = self._agenda, self._report
         for begin in range(0, len(agenda.places), BATCH):
             cases = [_Case(place) for place in agenda.places[begin : begin + BATCH]]
-            for case in cases:
-                self._try(case, self._look)
+            self._each(cases, self._look)
             self._carry_out([case for case in cases if case.proposed])
             for case in cases:
                 report.problems += case.problems
@@ -173,11 +172,13 @@ class Pass:
                 elif case.outcome is not None:
                     report.of(case.outcome.outcome).append(case.place.id)
 
-    def _try(self, case: _Case, work: Callable[[_Case], object]) -> None:
-        try:
-            work(case)
-        except Exception as error:
-            case.met(error)
+    def _each(self, cases: Sequence[_Case], work: Callable[..., object], *store: Store) -> None:
+        """Do the same for each: one cannot stop another."""
+        for case in cases:
+            try:
+                work(case, *store)
+            except Exception as error:
+                case.met(error)
 
     def _look(self, case: _Case) -> None:
         """See what a negotiation calls for: an outcome, or to be left as it is."""
@@ -214,14 +215,11 @@ class Pass:
             self._step_by_step(cases, batch)
 
     def _step_by_step(self, cases: Sequence[_Case], store: Store) -> None:
-        for case in cases:
-            self._try(case, lambda case: self._conclude(case, store))
+        self._each(cases, self._conclude, store)
         concluded = [case for case in cases if case.outcome is not None and not case.failed]
-        for case in self._barrier(store, concluded):
-            self._try(case, lambda case: self._settle(case, store))
+        self._each(self._barrier(store, concluded), self._settle, store)
         settled = [case for case in concluded if not case.failed]
-        for case in self._barrier(store, settled):
-            self._try(case, lambda case: self._archive(case, store))
+        self._each(self._barrier(store, settled), self._archive, store)
 
     def _barrier(self, store: Store, cases: Sequence[_Case]) -> Sequence[_Case]:
         """Return what may go on: nothing that follows is done on what is not durable."""

@@ -6,6 +6,8 @@ import ctypes
 import errno
 import os
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -189,3 +191,77 @@ def test_after_a_batch_each_change_is_synced_by_itself_again(
         pass
     disk.create(str(tmp_path / "a"), b"1")
     assert disk.directories == [str(tmp_path)]
+
+
+# Writing ahead of a barrier
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few changes be many."""
+    monkeypatch.setattr(syncing, "AHEAD_EVERY", 2)
+
+
+@pytest.mark.usefixtures("often")
+def test_many_changes_begin_to_be_written_before_their_barrier(
+    machine: Machine, tmp_path: Path
+) -> None:
+    library = Library()
+    machine.has(library)
+    with Disk().together(str(tmp_path)) as together:
+        for names in ("ab", "cd"):
+            for name in names:
+                together.create(str(tmp_path / name), b"1")
+            together.barrier()
+    # Each by a descriptor of its own: an error is told once to each of them.
+    assert sorted(Counter(library.asked).values()) == [2, 2]
+
+
+@pytest.mark.usefixtures("often")
+def test_what_cannot_be_written_ahead_is_an_error_of_the_barrier(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.has(Library(errno.EIO))
+    with Disk().together(str(tmp_path)) as together:
+        for name in "ab":
+            together.create(str(tmp_path / name), b"1")
+        with pytest.raises(OSError, match="Input/output error"):
+            together.barrier()
+
+
+@pytest.mark.usefixtures("often")
+def test_nothing_is_written_ahead_any_more_once_a_barrier_has_returned_or_a_batch_has_ended(
+    machine: Machine, tmp_path: Path
+) -> None:
+    class Slow(Library):
+        """A C library that takes until somebody waits for it."""
+
+        def syncfs(self, fd: int) -> int:
+            if threading.current_thread() is not threading.main_thread():
+                waited.wait()
+            return super().syncfs(fd)
+
+    waited = threading.Event()
+    machine.has(Slow())
+    before = (threading.active_count(), len(os.listdir("/proc/self/fd")))
+    with Disk().together(str(tmp_path)) as together:
+        for name in "ab":
+            together.create(str(tmp_path / name), b"1")
+        assert threading.active_count() == before[0] + 1
+        waited.set()
+        together.barrier()
+        assert threading.active_count() == before[0]
+    with Disk().together(str(tmp_path)) as together:
+        for name in "cd":
+            together.create(str(tmp_path / name), b"1")
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+
+
+@pytest.mark.usefixtures("often")
+def test_what_need_not_be_durable_is_not_written_ahead(machine: Machine, tmp_path: Path) -> None:
+    library = Library()
+    machine.has(library)
+    with Disk(durable=False).together(str(tmp_path)) as together:
+        for name in "abcd":
+            together.create(str(tmp_path / name), b"1")
+    assert library.asked == []

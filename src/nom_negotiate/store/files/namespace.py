@@ -449,9 +449,10 @@ def conclude(
     owners: Owners = SHARED,
 ) -> Outcome:
     """Create the outcome unless there is one; return the one that stands."""
+    if not owners.isolated:
+        return _conclude(disk, layout, namespace, outcome, owners)
     with owners.frozen(disk, layout.namespace(namespace)):
-        if owners.isolated:
-            clear_names(disk, layout, namespace, outcome.responder, owners)
+        clear_names(disk, layout, namespace, outcome.responder, owners)
         return _conclude(disk, layout, namespace, outcome, owners)
 
 

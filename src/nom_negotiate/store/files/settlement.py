@@ -27,35 +27,44 @@ MAX_NAMES: Final = 1000
 """Names that are tried for one transaction. Whoever takes them all stops its own deal only."""
 
 
-Taken = dict[str, object]
-"""Which transaction is under a path, by its identity."""
+class Met:
+    """What was met in one pass, and need not be looked at again.
+
+    Args:
+        packed: what is packed.
+
+    Attributes:
+        identities: of the transactions, by path. Many deals of a pair in one second want the
+            same names.
+    """
+
+    def __init__(self, packed: PackRoom) -> None:
+        self.packed = packed
+        self.identities: dict[str, object] = {}
+        self._has_packs: dict[Address, bool] = {}
+
+    def has_packs(self, party: Address) -> bool:
+        """Return whether the party has packs; a pass makes none while it settles."""
+        found = self._has_packs.get(party)
+        if found is None:
+            found = self._has_packs[party] = self.packed.has_any(party)
+        return found
 
 
-def settle(
-    disk: Disk,
-    layout: Layout,
-    packed: PackRoom,
-    outcome: Outcome,
-    taken: Taken | None = None,
-) -> dict[Address, Filed]:
+def settle(disk: Disk, layout: Layout, outcome: Outcome, met: Met) -> dict[Address, Filed]:
     """Place both transactions of an agreed outcome; return them with their names.
 
     Args:
         disk: what changes go through.
         layout: of the data root.
-        packed: what is packed.
         outcome: of the deal.
-        taken: what was met before in the same pass, and need not be read again: many deals of a
-            pair in one second want the same names. More is added.
+        met: what was met before in the same pass; more is added.
     """
-    taken = {} if taken is None else taken
     both = mirrored(outcome)
     # ENOENT, ENOTDIR: a party that a program made up, or whose room was removed.
     rooms = {party: bounded.check_room(layout, party, "transactions", disk.rooms) for party in both}
     return {
-        party: _place(
-            disk, packed, party, rooms[party], outcome.transactions[party], transaction, taken
-        )
+        party: _place(disk, party, rooms[party], outcome.transactions[party], transaction, met)
         for party, transaction in both.items()
     }
 
@@ -73,41 +82,44 @@ def place(
     A name that is packed is taken, too.
     """
     room = bounded.check_room(layout, party, "transactions")
-    return _place(disk, packed, party, room, wanted, transaction, {})
+    return _place(disk, party, room, wanted, transaction, Met(packed))
 
 
 def _place(
     disk: Disk,
-    packed: PackRoom,
     party: Address,
     room: str,
     wanted: str,
     transaction: Transaction,
-    taken: Taken,
+    met: Met,
 ) -> Filed:
     data = codec.encode(transaction)
     mine = transaction.identity
+    identities, has_packs = met.identities, met.has_packs(party)
     attempt = 1
     torn_path: str | None = None
     while attempt <= MAX_NAMES:
         name = next_name(wanted, attempt)
         path = f"{room}/{name}"
-        if taken.get(path, mine) != mine:
+        if identities.get(path, mine) != mine:
             attempt += 1
             continue
-        found = _transaction(path) or _packed(packed, party, name, transaction.timestamp)
-        if found is None:
+        found = _packed(met.packed, party, name, transaction.timestamp) if has_packs else None
+        if found is None and (torn_path is None or not os.path.lexists(path)):
             if torn_path is not None and torn.discard(disk, torn_path):
                 # It is nobody's: what a power cut has left. And this one has no other name.
                 attempt, torn_path = 1, None
                 continue
+            # Before it is looked at: nearly always the name is free.
             if disk.create(path, data):
-                taken[path] = mine
+                identities[path] = mine
                 return Filed(name, transaction)
-            # Somebody placed a file there since: look at it.
+        found = _transaction(path) or found
+        if found is None:
+            # It was there, and has been removed since.
             continue
         if isinstance(found, Transaction):
-            taken[path] = found.identity
+            identities[path] = found.identity
         if isinstance(found, Transaction) and found.identity == mine:
             # The archive follows, and who placed it may not have come to syncing it.
             disk.confirm_file(path)

@@ -44,8 +44,9 @@ class FileStore(Parties):
         disk: the primitives that change the disk; for tests.
     """
 
-    # What a batch has of its own: see `settlement`.
-    _taken: settlement.Taken | None = None
+    # What a batch has of its own: what it has met, and what it has announced.
+    _met: settlement.Met | None = None
+    _announced: set[Namespace] | None = None
 
     # Negotiations
 
@@ -186,10 +187,10 @@ class FileStore(Parties):
 
     def settle(self, outcome: Outcome) -> dict[Address, Filed]:
         """Place the two transactions of an agreed outcome; return them."""
-        from nom_negotiate.store.files import settlement
+        from nom_negotiate.store.files.settlement import Met, settle
 
         with reported(f"settle {outcome.negotiation_id}"):
-            return settlement.settle(self.disk, self.layout, self.packed, outcome, self._taken)
+            return settle(self.disk, self.layout, outcome, self._met or Met(self.packed))
 
     def announce(self, place: Namespace, responder: Address | None) -> None:
         """Let the responder find a concluded negotiation in its archive, before it is there."""
@@ -197,6 +198,8 @@ class FileStore(Parties):
 
         with reported(f"archive {place.id}"):
             archives.announce(self.disk, self.layout, place, responder)
+        if self._announced is not None:
+            self._announced.add(place)
 
     def archive(self, place: Namespace, responder: Address | None) -> Namespace:
         """Move a concluded negotiation to both parties' archives; return where it is now."""
@@ -204,6 +207,8 @@ class FileStore(Parties):
 
         with reported(f"archive {place.id}"):
             try:
+                if self._announced is not None and place in self._announced:
+                    return archives.move(self.disk, self.layout, place, responder)
                 return archives.archive(self.disk, self.layout, place, responder)
             except FileNotFoundError:
                 if self.packed.snapshot(place) is None:
@@ -280,8 +285,10 @@ class FileStore(Parties):
     @contextmanager
     def batch(self) -> Iterator[FileStore]:
         """Yield this store for many changes that share barriers."""
+        from nom_negotiate.store.files.settlement import Met
+
         together = copy.copy(self)
-        together._taken = {}
+        together._met, together._announced = Met(self.packed), set()
         with ExitStack() as until_then:
             with reported("begin to do many things at once"):
                 together.disk = until_then.enter_context(self.disk.together(self.layout.root))

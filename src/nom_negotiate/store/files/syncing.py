@@ -10,9 +10,16 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import threading
 
 OLDEST: Final = (5, 8)
+
+AHEAD_EVERY: Final = 400
+"""Changes after which the disk is given something to do, while more of them are made."""
 
 
 @functools.cache
@@ -57,3 +64,45 @@ def sync_file_system(fd: int) -> None:
     number = syncfs(fd)
     if number:
         raise OSError(number, os.strerror(number))
+
+
+class Ahead:
+    """Write what a later barrier would wait for, while more is being changed.
+
+    Nothing relies on it: the kernel may write at any time, and the barrier still waits for
+    everything. A thread does nothing but that one call, and ends before the barrier does: no
+    stranger's code that may fork runs beside it.
+
+    Args:
+        fd: of a directory of the file system, opened for this alone: an error is told once to
+            each that was opened before it, and has to be told to the barrier.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._changes = 0
+        self._thread: threading.Thread | None = None
+
+    def changed(self) -> None:
+        """Take note of a change; now and then, begin to write."""
+        self._changes += 1
+        if self._changes % AHEAD_EVERY == 0 and not self._is_writing():
+            # Imported here: small batches do without it.
+            import threading
+
+            self._thread = threading.Thread(target=self._write, daemon=True)
+            self._thread.start()
+
+    def _is_writing(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _write(self) -> None:
+        # Whatever is wrong with the disk, the barrier is told of it, too.
+        with suppress(OSError):
+            sync_file_system(self._fd)
+
+    def end(self) -> None:
+        """Return when nothing is being written ahead any more."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
