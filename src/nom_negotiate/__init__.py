@@ -20,6 +20,7 @@ from nom_negotiate.deferral import defer
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from nom_negotiate.core.events import Event
     from nom_negotiate.core.negotiation import Move, Negotiation, Phase, Problem
     from nom_negotiate.core.outcome import Deal, Kind, Outcome, Side, Transaction
     from nom_negotiate.core.party import Listing, Profile, Settings
@@ -43,10 +44,12 @@ if TYPE_CHECKING:
     from nom_negotiate.store.files.store import FileStore
     from nom_negotiate.store.memory import MemoryStore
     from nom_negotiate.store.port import Filed, Namespace, Packing, PackSummary, Store
+    from nom_negotiate.watch import Watch
 else:
     __getattr__, __dir__ = defer(
         __name__,
         {
+            "core.events": ("Event",),
             "core.negotiation": ("Move", "Negotiation", "Phase", "Problem"),
             "core.outcome": ("Deal", "Kind", "Outcome", "Side", "Transaction"),
             "core.party": ("Listing", "Profile", "Settings"),
@@ -70,6 +73,7 @@ else:
             "store.files.store": ("FileStore",),
             "store.memory": ("MemoryStore",),
             "store.port": ("Filed", "Namespace", "PackSummary", "Packing", "Store"),
+            "watch": ("Watch",),
         },
     )
 
@@ -81,6 +85,7 @@ __all__ = [
     "Deal",
     "Desk",
     "Difference",
+    "Event",
     "FileStore",
     "Filed",
     "InputError",
@@ -115,5 +120,6 @@ __all__ = [
     "Terms",
     "Transaction",
     "Volume",
+    "Watch",
     "agreement_key",
 ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nom_negotiate.party import Party
     from nom_negotiate.report import Report
     from nom_negotiate.store.port import Packing, Store
+    from nom_negotiate.watch import Watch
 
 
 def _log(text: str) -> None:
@@ -195,6 +196,42 @@ class Desk:
         return Poller(
             self.store, clock=self._clock, validators=self.validators, hooks=self.hooks
         ).poll(scan=scan)
+
+    def watch(
+        self,
+        party: str | None = None,
+        negotiation: str | None = None,
+        *,
+        warn_ahead_s: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Watch:
+        """Return what happens from now on: an iterator of typed events, see `Watch`.
+
+        Whoever writes is seen, each change once, and those of one negotiation in their order.
+        What was there before is no event; that it is about to expire is.
+
+        Args:
+            party: only what concerns this party: its negotiations and its own listings.
+            negotiation: only negotiations of this id, and no listings.
+            warn_ahead_s: how many seconds before a negotiation expires that is told; None for
+                six hours, or a quarter of the silence that it lasts where that is less.
+            timeout_s: seconds without an event after which the iteration ends; None for never.
+
+        Raises:
+            InputError: `invalid_address`, `invalid_id`.
+            StoreError: where the store cannot be looked at.
+        """
+        from nom_negotiate.watch import Watch
+
+        return Watch(
+            self.store,
+            clock=self._clock,
+            party=None if party is None else parse_address(party),
+            negotiation_id=None if negotiation is None else check_id(negotiation),
+            warn_ahead_s=warn_ahead_s,
+            timeout_s=timeout_s,
+            notice=self._notice,
+        )
 
     # Retention
 

@@ -165,7 +165,7 @@ class Pass:
             for case in cases:
                 report.problems += case.problems
                 if case.failed:
-                    agenda.again(case.place)
+                    self._again(case)
                     if case.outcome is not None:
                         # It may be half in the archive, where no hint leads.
                         agenda.scan_again = True
@@ -257,7 +257,11 @@ class Pass:
             case.outcome = standing
             return
         self._going_on.append(case.place)
+        self._again(case)
+
+    def _again(self, case: _Case) -> None:
         self._agenda.again(case.place)
+        self._report.unfinished.append(case.place.id)
 
     def _decided(self, case: _Case, snapshot: Snapshot) -> Outcome | None:
         settings = self._settings

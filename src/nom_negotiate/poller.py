@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import threading
 
     from nom_negotiate.extensions import Hook, Validator
-    from nom_negotiate.store.port import Store
+    from nom_negotiate.store.port import Listening, Store
 
 DEFAULT_EVERY_S: Final = 30.0
 
@@ -101,17 +101,34 @@ def run(
     stop: threading.Event,
     *,
     every_s: float = DEFAULT_EVERY_S,
+    listening: Listening | None = None,
     on_report: Callable[[Report], object] = lambda report: None,
     on_error: Callable[[NomError], object] = lambda error: None,
 ) -> None:
-    """Poll every `every_s` seconds until `stop` is set; a pass in hand is finished.
+    """Poll when the doorbell is rung, and every `every_s` seconds, until `stop` is set.
 
-    A pass that could not work (a full disk, a broken mount) is told to `on_error`, and the
-    loop goes on: the next one may find it repaired.
+    A pass in hand is finished. One that could not work (a full disk, a broken mount) is told to
+    `on_error`, and the loop goes on: the next one may find it repaired.
+
+    Args:
+        poll: makes a pass.
+        stop: ends it; whoever sets it calls `listening.wake`, too.
+        every_s: seconds between two passes while nobody rings.
+        listening: hears the doorbell; None to go by the clock only.
+        on_report: told of each pass.
+        on_error: told of each pass that could not work.
     """
     while not stop.is_set():
+        report = None
         try:
-            on_report(poll())
+            report = poll()
+            on_report(report)
         except NomError as error:
             on_error(error)
-        stop.wait(every_s)
+        if listening is None:
+            stop.wait(every_s)
+        elif report is None or report.busy:
+            # What lies in the doorbell is not for us, or no use: only what comes now is.
+            listening.sleep(every_s, stop.is_set, busy=True)
+        else:
+            listening.sleep(every_s, stop.is_set, unfinished=report.unfinished)

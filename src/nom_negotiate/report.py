@@ -32,6 +32,8 @@ class Report:
         busy: true where another pass was running: then this one did nothing.
         scanned: true where it looked through everything, and not only where somebody had
             written or something was due.
+        unfinished: ids of those among `active` that this pass could not do for what they call
+            for; the next one tries again.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Report:
         duration_ms: float = 0.0,
         busy: bool = False,
         scanned: bool = False,
+        unfinished: Iterable[str] = (),
     ) -> None:
         self.at = at
         self.active = list(active)
@@ -60,6 +63,7 @@ class Report:
         self.duration_ms = duration_ms
         self.busy = busy
         self.scanned = scanned
+        self.unfinished = list(unfinished)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Report):

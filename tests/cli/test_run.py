@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.support import Nom, environment
-from tests.support import BOB
+from tests.support import ALICE, BOB
 
-from nom_negotiate.cli.run import Stop, stop_on_signals
+from nom_negotiate.cli.run import Stop
+from nom_negotiate.cli.stopping import stopped_by_signals
 
 DEADLINE_S = 60.0
 
@@ -181,23 +181,49 @@ def test_the_pause_is_a_duration(nom: Nom, every: str) -> None:
     assert "--every must be " in said.err
 
 
-def test_a_wait_ends_with_its_time_and_with_a_wake_up_that_was_for_somebody_else() -> None:
-    reading, writing = socket.socketpair()
-    with reading, writing:
-        stop = Stop(reading)
-        assert stop.wait(0.0) is False
-        writing.send(b"x")
-        assert stop.wait(DEADLINE_S) is False
-        assert stop.wait(0.0) is False
-        stop.set()
-        assert stop.wait(DEADLINE_S) is True
-        assert stop.is_set()
+def test_a_deal_settles_when_it_is_struck_and_not_at_the_next_tick(nom: Nom) -> None:
+    negotiation_id = nom.start()
+    with running(nom.root, "--every", "1d", "--json") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["active"] == [negotiation_id]
+        nom.ok("accept", negotiation_id, "--as", BOB)
+        assert negotiation_id in agreed(process)
+        assert len(nom.json("archive", "ls")) == 1
+        # The pass that settled it is heard of as little as any other.
+        second = nom.start(chemical="D")
+        nom.ok("accept", second, "--as", BOB)
+        assert second in agreed(process)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, "")
 
 
-def test_former_handlers_are_restored() -> None:
+def agreed(process: subprocess.Popen[str]) -> list[str]:
+    """Return what the next pass that settled something has settled."""
+    assert process.stdout is not None
+    while True:
+        report = json.loads(process.stdout.readline())
+        if report["agreed"]:
+            found: list[str] = report["agreed"]
+            return found
+
+
+def test_a_root_without_a_doorbell_is_heard_once_the_first_pass_has_made_one(nom: Nom) -> None:
+    nom.ok("init", "--party", ALICE, "--party", BOB)
+    assert not (nom.root / "poller" / "doorbell").exists()
+    with running(nom.root, "--every", "1d", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        negotiation_id = nom.start()
+        nom.ok("accept", negotiation_id, "--as", BOB)
+        assert agreed(process) == [negotiation_id]
+
+
+def test_a_signal_stops_the_loop_whatever_it_is_doing() -> None:
     former = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with stop_on_signals() as stop:
-        assert isinstance(stop, threading.Event)
+    stop = Stop(None)
+    assert isinstance(stop, threading.Event)
+    with stopped_by_signals(stop.set):
+        assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(DEADLINE_S)
+        assert stop.is_set()
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == former

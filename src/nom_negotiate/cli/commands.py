@@ -28,6 +28,7 @@ TABLE: Final = (
     Entry("say", f"{_HERE}.say:say", "Leave a message.", _NEGOTIATE),
     Entry("ls", f"{_HERE}.ls:ls", "List negotiations.", _LOOK),
     Entry("show", f"{_HERE}.show:show", "Show one negotiation, and draw its prices.", _LOOK),
+    Entry("watch", f"{_HERE}.watch:watch", "Show what happens, until stopped.", _LOOK),
     Entry("tree", f"{_HERE}.tree:tree", "Draw the directories of the parties.", _LOOK),
     Entry("stats", f"{_HERE}.stats:stats", "Show the figures of a data root.", _LOOK),
     Entry("archive", f"{_HERE}.archive:archive", "Look at what has ended, and pack it.", _LOOK),

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import select
-import signal
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -17,11 +12,13 @@ from nom_negotiate.cli import values
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Output, line, visible
 from nom_negotiate.cli.reports import did_something, ended, shape, summary
+from nom_negotiate.cli.stopping import stopped_by_signals
 from nom_negotiate.cli.wording import clock
 from nom_negotiate.errors import NomError
 
 if TYPE_CHECKING:
     from nom_negotiate.report import Report
+    from nom_negotiate.store.port import Listening
 
 
 @click.command(
@@ -36,12 +33,15 @@ Examples:
     default="30s",
     metavar="TIME",
     show_default=True,
-    help="The pause between passes.",
+    help="The longest pause between passes.",
 )
 @common
 @click.pass_obj
 def run(app: App, every: str) -> None:
     """Poll again and again, until stopped.
+
+    A deal settles when it is struck: whoever writes through nom or the library wakes it. What
+    other programs write, and what expires, is found by the passes in between.
 
     SIGTERM or Ctrl-C lets the pass in hand finish, and leaves with 0; a second Ctrl-C does
     not wait. Prints a line for each pass that did something, with --json one for each pass.
@@ -53,11 +53,14 @@ def run(app: App, every: str) -> None:
     # A wrong data root is no passing trouble: it is refused here, before the first pass.
     desk = app.polling_desk()
     _ = desk.settings
-    with stop_on_signals() as stop:
+    listening = desk.store.listening(app.out.notice)
+    stop = Stop(listening)
+    with closing(listening) if listening else nullcontext(), stopped_by_signals(stop.set):
         loop(
             desk.poll,
             stop,
             every_s=every_s,
+            listening=listening,
             on_report=lambda report: _say(app.out, report),
             on_error=lambda error: _complain(app.out, error),
         )
@@ -88,49 +91,21 @@ class Stop(threading.Event):
     """An event that a signal handler may set.
 
     `threading.Event.set` takes a lock. A handler runs in the main thread between any two of
-    its steps, also while that thread holds this very lock, and would wait for itself. So the
-    handler sets a flag, and the interpreter writes a byte that ends the wait.
+    its steps, also while that thread holds this very lock, and would wait for itself. So this one
+    is a flag, and wakes who sleeps.
     """
 
-    def __init__(self, woken: socket.socket) -> None:
+    def __init__(self, listening: Listening | None) -> None:
         super().__init__()
-        self._woken = woken
+        self._listening = listening
         self._asked = False
 
     def set(self) -> None:
         """Ask the loop to stop."""
         self._asked = True
+        if self._listening is not None:
+            self._listening.wake()
 
     def is_set(self) -> bool:
         """Return whether the loop was asked to stop."""
         return self._asked
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a signal, or for `timeout` seconds."""
-        if not self._asked and select.select([self._woken], [], [], timeout)[0]:
-            self._woken.recv(4096)
-        return self._asked
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """Return an event that SIGTERM and SIGINT set; what they did before is restored."""
-    reading, writing = socket.socketpair()
-    with reading, writing:
-        reading.setblocking(False)
-        writing.setblocking(False)
-        stop = Stop(reading)
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            stop.set()
-            # Who presses Ctrl-C twice does not want to wait; a crash is no harm.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        former = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-        former_fd = signal.set_wakeup_fd(writing.fileno())
-        try:
-            yield stop
-        finally:
-            signal.set_wakeup_fd(former_fd)
-            for number, handler in former.items():
-                signal.signal(number, handler)

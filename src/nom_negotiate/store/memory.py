@@ -38,6 +38,7 @@ from nom_negotiate.store.port import (
 if TYPE_CHECKING:
     from nom_negotiate.core.packed import Packed
     from nom_negotiate.store.memory_packs import MemoryPacks
+    from nom_negotiate.store.memory_watching import MemoryWatching
 
 
 class MemoryStore:
@@ -326,6 +327,39 @@ class MemoryStore:
     def note_sweep(self, at: int) -> None:
         """Note when a sweep began."""
         self._swept_at = at
+
+    def watching(
+        self,
+        party: Address | None = None,
+        negotiation_id: str | None = None,
+        *,
+        notice: Callable[[str], object],
+    ) -> MemoryWatching:
+        """Begin to watch for changes."""
+        # Imported here: only who watches needs it.
+        from nom_negotiate.store.memory_watching import MemoryWatching
+
+        return MemoryWatching(self, party, negotiation_id)
+
+    def contents(
+        self, party: Address | None
+    ) -> tuple[dict[Namespace, tuple[bytes, ...]], dict[Address, tuple[bytes, ...]]]:
+        """Return what the negotiations and the listings of a party, or of all, consist of."""
+        with self._lock:
+            negotiations = {
+                place: tuple(files.values())
+                for place, files in self._files.items()
+                if party is None or party in (place.initiator, self._linked.get(_active(place)))
+            }
+            listings = {
+                owner: tuple(files.values())
+                for owner, files in self._listings.items()
+                if party in (None, owner)
+            }
+            return negotiations, listings
+
+    def listening(self, notice: Callable[[str], object]) -> None:
+        """Return None: nobody rings here."""
 
     # What a pass has to do
 

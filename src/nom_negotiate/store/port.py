@@ -12,7 +12,7 @@ Rules of the room:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -122,6 +122,76 @@ class Agenda(Protocol):
 
     def again(self, place: Namespace) -> None:
         """Ask the next pass to look at a namespace: this one could not do what it called for."""
+
+
+class Looked(NamedTuple):
+    """Where something may have changed since the look before.
+
+    Attributes:
+        places: active negotiations that may have changed, or are new.
+        archived: negotiations that have come to the archive: each is named once.
+        gone: those that are neither active nor in the archive any more.
+        listings: parties whose listings may have changed.
+    """
+
+    places: list[Namespace]
+    archived: list[Namespace]
+    gone: list[Namespace]
+    listings: list[Address]
+
+
+class Watching(Protocol):
+    """What one who watches is told by a store. For one thread at a time, but for `wake`."""
+
+    def look(self, *, scan: bool = False) -> Looked:
+        """Return where something may have changed since the last call. Does not wait.
+
+        The first call names all that is active, and nothing of the archive.
+
+        Args:
+            scan: look through everything, whatever is told and however long ago that was done.
+        """
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when something may have changed, after `wake`, or after so many seconds.
+
+        Sooner, too: whoever waits looks, and waits again.
+        """
+
+    def wake(self) -> None:
+        """End the wait that is going on, or the next one. From any thread or signal handler."""
+
+    def close(self) -> None:
+        """Give back what it holds. Idempotent."""
+
+
+class Listening(Protocol):
+    """A poller's ear at the doorbell. For one thread, but for `wake`."""
+
+    def sleep(
+        self,
+        timeout_s: float,
+        is_over: Callable[[], bool],
+        *,
+        unfinished: Collection[str] = (),
+        busy: bool = False,
+    ) -> bool:
+        """Return True when the doorbell is rung, False after so many seconds or `wake`.
+
+        To be called after a pass: what was rung meanwhile ends the sleep before it begins.
+
+        Args:
+            timeout_s: seconds.
+            is_over: whether `wake` was called in order to end all of it.
+            unfinished: ids that the pass itself has rung for.
+            busy: whether there was no pass, for another one was running.
+        """
+
+    def wake(self) -> None:
+        """End the sleep. From any thread or signal handler."""
+
+    def close(self) -> None:
+        """Give back what it holds. Idempotent."""
 
 
 class Writer(Protocol):
@@ -310,6 +380,28 @@ class Store(Protocol):
             scan: look through everything, and not only where the doorbell was rung.
             trusting: pass over what has not changed since the last scan. Otherwise, what a
                 crash left half done outside the namespaces is finished, too.
+        """
+
+    def watching(
+        self,
+        party: Address | None = None,
+        negotiation_id: str | None = None,
+        *,
+        notice: Callable[[str], object],
+    ) -> Watching:
+        """Begin to watch for changes, whoever makes them.
+
+        Args:
+            party: only what concerns this party; None for everybody.
+            negotiation_id: only negotiations of this id, and no listings; None for all.
+            notice: told in one line, once, why changes are found later than they could be.
+        """
+
+    def listening(self, notice: Callable[[str], object]) -> Listening | None:
+        """Begin to listen to the doorbell; None for a store at which nobody rings.
+
+        Args:
+            notice: told in one line, once, where nothing is heard.
         """
 
     def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from nom_negotiate.errors import ConfigurationError, StoreError
-from nom_negotiate.store.files import locking, probe
+from nom_negotiate.store.files import locking, mounted, probe
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import store_error
 from nom_negotiate.store.files.inspection.findings import KINDS, Finding
@@ -109,7 +109,7 @@ class _Trial:
         self.room = ""
 
     def run(self) -> None:
-        self.figures["file system"] = _file_system(self.root)
+        self.figures["file system"] = mounted.described(self.root)
         self.space()
         try:
             probe.check_file_system(self.disk, self.root)
@@ -281,23 +281,6 @@ def _child(path: str) -> str:
     except subprocess.TimeoutExpired:
         return "made to wait"
     return done.stdout.strip() or f"stopped by {done.stderr.strip()[-100:]!a}"
-
-
-def _file_system(root: str) -> str:
-    """Return the type of the file system and where it is mounted, as the kernel names it."""
-    try:
-        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
-            lines = [line.split(" ") for line in file]
-    except FileNotFoundError:
-        return "unknown"
-    real = f"{os.path.realpath(root)}/"
-    best, kind = "", "unknown"
-    for parts in lines:
-        # Blanks stand there as \040.
-        where = parts[1].replace("\\040", " ").rstrip("/")
-        if real.startswith(f"{where}/") and len(where) >= len(best):
-            best, kind = where, parts[2]
-    return f"{kind}, mounted at {best or '/'}" if kind != "unknown" else kind
 
 
 def _said(error: Exception) -> str:

@@ -98,6 +98,8 @@ def _place(
     identities, has_packs = met.identities, met.has_packs(party)
     attempt = 1
     torn_path: str | None = None
+    # Outside a batch a file is synced before it turns out that its name is taken.
+    looks = disk.rooms is None
     while attempt <= MAX_NAMES:
         name = next_name(wanted, attempt)
         path = f"{room}/{name}"
@@ -105,12 +107,12 @@ def _place(
             attempt += 1
             continue
         found = _packed(met.packed, party, name, transaction.timestamp) if has_packs else None
-        if found is None and (torn_path is None or not os.path.lexists(path)):
+        if found is None and not ((looks or torn_path) and os.path.lexists(path)):
             if torn_path is not None and torn.discard(disk, torn_path):
                 # It is nobody's: what a power cut has left. And this one has no other name.
                 attempt, torn_path = 1, None
                 continue
-            # Before it is looked at: nearly always the name is free.
+            # In a batch before it is looked at: nearly always the name is free.
             if disk.create(path, data):
                 identities[path] = mine
                 return Filed(name, transaction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from nom_negotiate.core.outcome import Outcome
     from nom_negotiate.store.files import settlement
     from nom_negotiate.store.files.agenda import FileAgenda
+    from nom_negotiate.store.files.listening import Listening
     from nom_negotiate.store.files.tree import Entry
+    from nom_negotiate.store.files.watching import FileWatching
 
 
 class FileStore(Parties):
@@ -298,6 +300,28 @@ class FileStore(Parties):
         """Make durable what was changed in a batch."""
         with reported("make what was done durable"):
             self.disk.barrier()
+
+    def watching(
+        self,
+        party: Address | None = None,
+        negotiation_id: str | None = None,
+        *,
+        notice: Callable[[str], object],
+    ) -> FileWatching:
+        """Begin to watch for changes, whoever makes them."""
+        # Imported here: only who watches needs it.
+        from nom_negotiate.store.files.watching import FileWatching
+
+        with reported("watch for changes"):
+            return FileWatching(self, party, negotiation_id, notice)
+
+    def listening(self, notice: Callable[[str], object]) -> Listening:
+        """Begin to listen to the doorbell."""
+        # Imported here: `nom poll` does without.
+        from nom_negotiate.store.files.listening import Listening
+
+        with reported("listen to the doorbell"):
+            return Listening(self, notice)
 
     # Retention
 
