@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Move, Negotiation, Phase, Problem
     from nom_negotiate.core.outcome import Deal, Kind, Outcome, Side, Transaction
     from nom_negotiate.core.party import Listing, Profile, Settings
-    from nom_negotiate.core.state import Limits, Offer, PartyState, Status
+    from nom_negotiate.core.state import Limits, Offer, PartyState, Reaction, ReadMark, Status
     from nom_negotiate.core.terms import Role, Terms, agreement_key
     from nom_negotiate.desk import Desk
     from nom_negotiate.errors import (
@@ -53,7 +53,7 @@ else:
             "core.negotiation": ("Move", "Negotiation", "Phase", "Problem"),
             "core.outcome": ("Deal", "Kind", "Outcome", "Side", "Transaction"),
             "core.party": ("Listing", "Profile", "Settings"),
-            "core.state": ("Limits", "Offer", "PartyState", "Status"),
+            "core.state": ("Limits", "Offer", "PartyState", "Reaction", "ReadMark", "Status"),
             "core.terms": ("Role", "Terms", "agreement_key"),
             "desk": ("Desk",),
             "errors": (
@@ -107,6 +107,8 @@ __all__ = [
     "Phase",
     "Problem",
     "Profile",
+    "Reaction",
+    "ReadMark",
     "RecordError",
     "Report",
     "Role",

@@ -110,10 +110,20 @@ class Desk:
         return [Party(self, address) for address in self.store.parties()]
 
     def add_party(self, address: str, *, display_name: str | None = None) -> bool:
-        """Create a party's directory, in a closed root too; return whether it was new."""
-        from nom_negotiate.core.party import Profile
+        """Create a party's directory, in a closed root too; return whether it was new.
+
+        Args:
+            address: whose.
+            display_name: what it calls itself, at most 100 characters.
+
+        Raises:
+            InputError: `invalid_text`, `invalid_address`.
+        """
+        from nom_negotiate.core.party import Profile, check_display_name
 
         party = parse_address(address)
+        if display_name is not None:
+            check_display_name(display_name)
         return self.store.add_party(
             Profile(address=party, display_name=display_name or party, created=self.now())
         )

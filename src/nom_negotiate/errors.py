@@ -29,6 +29,7 @@ CODES: Final[dict[str, Code]] = {
     "invalid_id": Code(400, "copy the id from `nom ls`"),
     "invalid_time": Code(400, "give unix seconds, or a duration such as 90m, 24h, 2d"),
     "invalid_text": Code(400, "shorten the text, and leave out control characters"),
+    "invalid_level": Code(400, "give a whole number from 0, not at all, to 100, very much"),
     "invalid_setting": Code(400, "see `nom init --help` for what may be set"),
     "unknown_chemical": Code(400, "use one of the chemicals of this data root"),
     "missing_party": Code(400, "say who acts with --as ADDRESS or NOM_USER"),
@@ -43,6 +44,7 @@ CODES: Final[dict[str, Code]] = {
     "offer_lapsed": Code(409, "make a new offer"),
     "concluded": Code(409, "start a new negotiation"),
     "rounds_exhausted": Code(409, "accept or reject the offer on the table"),
+    "messages_exhausted": Code(409, "make an offer, accept or reject, or start a new negotiation"),
     "rollback_refused": Code(409, "look at what has gone on, then repeat with --force"),
     # somebody else moved first
     "stale_round": Code(409, "look at the negotiation again, then decide"),

@@ -84,6 +84,24 @@ TABLE = [
     (["reject", "ID", "--as", BOB], "own_offer", 3, "is your own; withdraw it instead"),
     (["withdraw", "ID", "--as", ALICE], "not_your_turn", 3, "only its author can withdraw"),
     (["say", "ID", " ", "--as", ALICE], "invalid_text", 2, "message must have 1 to 2000"),
+    ([*start(), "--delivery", ""], "invalid_text", 2, "delivery must have 1 to 500 characters"),
+    ([*start(), "--quality", "x" * 501], "invalid_text", 2, "quality must have 1 to 500"),
+    ([*start(), "--payment", " soon"], "invalid_text", 2, "payment must not begin or end with a"),
+    ([*start(), "--delivery", "to\nme"], "invalid_text", 2, "delivery must be one line"),
+    (
+        ["offer", "ID", "--as", ALICE, *TERMS, "--payment", "a\x1b[2J"],
+        "invalid_text",
+        2,
+        "payment must be one line without '\\x1b'",
+    ),
+    (["reject", "ID", "--as", BOB, *TERMS], "not_your_turn", 3, "nobody counters their own"),
+    (["reject", "ID", "--as", ALICE, "--price", "6"], "usage", 2, "needs both --price and"),
+    (["react", "ID", "101", "--as", ALICE], "invalid_level", 2, "from 0 to 100, found 101"),
+    (["react", "ID", "hot", "--as", ALICE], "usage", 2, "'hot' is not a valid integer"),
+    (["react", "ID", "50"], "missing_party", 2, "none was named"),
+    (["react", "ENDED", "50", "--as", ALICE], "concluded", 3, "it is rejected (sold out)"),
+    (["read", "ID", "--as", CAROL], "unknown_negotiation", 5, f"{CAROL} has no negotiation"),
+    (["read", "ID"], "missing_party", 2, "none was named"),
     (["accept", "ENDED", "--as", ALICE], "concluded", 3, "it is rejected (sold out)"),
     (["offer", "ENDED", "--as", ALICE, *TERMS], "concluded", 3, "it is rejected (sold out)"),
     (["reject", "ENDED", "--as", BOB], "concluded", 3, "it is rejected (sold out)"),
@@ -142,7 +160,7 @@ def test_bad_input_is_refused_in_one_line_and_leaves_no_trace(
 
 
 def test_every_code_of_the_table_is_one_of_ours() -> None:
-    assert {row[1] for row in TABLE} <= set(CODES)
+    assert {row[1] for row in TABLE} <= {*CODES, "usage"}
 
 
 # Roots that cannot work
@@ -230,6 +248,7 @@ def without_rights(root: Path, *arguments: str) -> subprocess.CompletedProcess[s
         ["accept", "ID", "--as", ALICE],
         ["reject", "ID", "--as", ALICE],
         ["say", "ID", "hello", "--as", BOB],
+        ["react", "ID", "50", "--as", BOB],
         ["poll"],
         ["init", "--open"],
         ["init", "--party", CAROL],

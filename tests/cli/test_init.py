@@ -27,6 +27,7 @@ def test_a_new_root_has_the_defaults(nom: Nom) -> None:
         "limits": {"idle_s": 86400, "life_s": 172800, "max_rounds": None},
         "pack_after_s": 90 * 86400,
         "parties": [],
+        "display_names": {},
         "added": [],
     }
 

@@ -71,3 +71,36 @@ def test_an_active_negotiation_comes_before_an_archived_one_of_the_same_beginnin
     active = nom.start()
     assert nom.json("say", "alice_bob_C_", "hello", "--as", BOB)["id"] == active
     assert nom.json("show", archived)["archived"] is True
+
+
+def test_terms_in_words_are_offered_shown_and_settled(nom: Nom) -> None:
+    negotiation_id = nom.start("--delivery", "FOB Antwerp")
+    said = nom.ok(
+        *("offer", negotiation_id, "--as", BOB, "--price", "6", "--quantity", "900"),
+        *("--delivery", "FOB Rotterdam", "--payment", "30 days net", "--quality", "99.9 %"),
+    ).out.splitlines()
+    assert said[1].endswith("offers to sell: 900 C at 6 (delivery, payment, quality) (round 2)")
+    assert said[2:] == [
+        "    delivery: FOB Rotterdam",
+        "    payment: 30 days net",
+        "    quality: 99.9 %",
+    ]
+    assert "900 C at 6 (delivery, payment, quality)" in nom.ok("ls").out
+    lines = nom.ok("show", negotiation_id).out.splitlines()
+    [head] = [line for line in lines if line.startswith("ROUND")]
+    assert head.split()[-3:] == ["DELIVERY", "PAYMENT", "QUALITY"]
+    nom.ok("accept", negotiation_id, "--as", ALICE)
+    nom.ok("poll")
+    ended = nom.ok("show", negotiation_id).out.splitlines()
+    outcome = next(n for n, line in enumerate(ended) if line.startswith("Outcome"))
+    assert ended[outcome + 1 : outcome + 4] == said[2:]
+    deal = nom.json("show", negotiation_id)["outcome"]["deal"]
+    assert (deal["delivery"], deal["payment"]) == ("FOB Rotterdam", "30 days net")
+
+
+def test_only_the_terms_that_somebody_has_put_in_words_have_a_column(nom: Nom) -> None:
+    negotiation_id = nom.start("--payment", "in advance")
+    lines = nom.ok("show", negotiation_id).out.splitlines()
+    [head] = [line for line in lines if line.startswith("ROUND")]
+    assert head.split()[-2:] == ["WHEN", "PAYMENT"]
+    assert nom.json("show", negotiation_id)["offers"][0]["payment"] == "in advance"

@@ -24,3 +24,23 @@ def test_with_terms_it_is_a_counter_offer_with_a_reason(nom: Nom) -> None:
     assert (said["phase"], said["turn"]) == ("in_progress", ALICE)
     offer = said["offers"][-1]
     assert (offer["by"], offer["price"], offer["reason"]) == (BOB, 6, "too low")
+
+
+def test_a_counter_offer_has_all_that_an_offer_has(nom: Nom) -> None:
+    negotiation_id = nom.start()
+    said = nom.json(
+        *("reject", negotiation_id, "--as", BOB, "--price", "6", "--quantity", "900"),
+        *("--indicative", "--valid-until", "2h", "--delivery", "FOB Rotterdam"),
+    )
+    offer = said["offers"][-1]
+    assert (offer["firm"], offer["delivery"]) == (False, "FOB Rotterdam")
+    assert offer["valid_until"] == offer["at"] + 2 * 3600
+
+
+def test_an_option_of_a_counter_offer_alone_ends_nothing(nom: Nom) -> None:
+    negotiation_id = nom.start()
+    for option in (["--indicative"], ["--delivery", "FOB"], ["--price", "6"]):
+        said = nom("reject", negotiation_id, "--as", BOB, *option)
+        assert (said.status, said.out) == (2, "")
+        assert "a counter-offer needs both --price and --quantity" in said.err
+    assert nom.json("show", negotiation_id)["phase"] == "initiated"

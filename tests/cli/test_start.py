@@ -21,17 +21,21 @@ def test_it_prints_the_negotiation_with_the_keys_that_others_build_on(nom: Nom) 
         "responder": BOB,
         "chemical": "C",
         "roles": {ALICE: "buyer", BOB: "seller"},
+        "display_names": {},
         "offers": [
             {"by": ALICE, "round": 1, "price": 5.5, "quantity": 1000, "firm": True, "at": at}
         ],
         "acceptances": [],
         "messages": [],
+        "read": {},
+        "reactions": {},
         "created": at,
         "expires_at": at + 86400,
         "limits": {"idle_s": 86400, "life_s": 172800},
         "archived": False,
         "outcome": None,
         "revision": 1,
+        "unread": 0,
     }
 
 
@@ -64,7 +68,8 @@ def test_options_go_where_they_belong(nom: Nom) -> None:
     assert said["roles"] == {ALICE: "seller", BOB: "buyer"}
     assert offer["firm"] is False
     assert offer["valid_until"] - offer["at"] in (7200, 7199)
-    assert said["messages"] == [{"by": ALICE, "at": offer["at"], "text": "only today"}]
+    [message] = said["messages"]
+    assert message == {"by": ALICE, "at": offer["at"], "text": "only today", "read": False}
     assert said["limits"] == {"idle_s": 10800, "life_s": 21600, "max_rounds": 4}
     assert said["expires_at"] == said["created"] + 10800
 

@@ -280,12 +280,12 @@ def test_writing_leaves_no_temporary_file(root: Path, desk: Desk) -> None:
 def test_a_state_too_large_for_its_readers_is_not_written(root: Path, desk: Desk) -> None:
     alice = desk.party(ALICE)
     start(alice)
-    for _ in range(41):
+    for _ in range(40):
         alice.say(ID, "\u20ac" * 2000)
-    with pytest.raises(RecordError, match="252928") as refused:
+    with pytest.raises(RecordError, match="245760") as refused:
         alice.say(ID, "\u20ac" * 2000)
     assert refused.value.code == "record_too_large"
-    assert len(alice.negotiation(ID).messages) == 41
+    assert len(alice.negotiation(ID).messages) == 40
     # It can still be ended.
     assert alice.withdraw(ID).phase is Phase.WITHDRAWN
 

@@ -10,6 +10,7 @@ from nom_negotiate import Desk, Party, Phase, RecordError
 from nom_negotiate.codec import MAX_RECORD_BYTES, least_size
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.core.rules import MAX_TEXT_CHARS
+from nom_negotiate.core.terms import MAX_CONDITION_CHARS
 
 REASON = "\U0001f9ea" * MAX_TEXT_CHARS
 
@@ -49,12 +50,40 @@ def test_offers_and_messages_are_refused_before_the_file_is_full(desk: Desk, ful
     assert refused.value.code == "record_too_large"
     assert "accept, reject or withdraw" in refused.value.hint
     assert size(desk, BOB) == before
-    assert MAX_RECORD_BYTES - 10 * 1024 < before <= MAX_RECORD_BYTES - 9 * 1024
+    assert MAX_RECORD_BYTES - 17 * 1024 < before <= MAX_RECORD_BYTES - 16 * 1024
 
 
 def test_there_is_always_room_to_accept(desk: Desk, full: Party) -> None:
     assert full.accept(ID).phase is Phase.AGREED
     assert desk.poll().agreed == [ID]
+
+
+def test_there_is_always_room_to_accept_the_longest_conditions_and_to_withdraw_it(
+    desk: Desk, alice: Party, bob: Party
+) -> None:
+    longest = "\U0001f9ea" * MAX_CONDITION_CHARS
+    start(alice, firm=False, delivery=longest, payment=longest, quality=longest)
+    talk_on(bob)
+    # What a party may add at any time takes of the same room.
+    alice.say(ID, "you talk a lot")
+    bob.mark_read(ID)
+    bob.react(ID, 100)
+    bob.accept(ID)
+    bob.withdraw(ID, reason=REASON)
+    assert size(desk, BOB) <= MAX_RECORD_BYTES
+    report = desk.poll()
+    assert (report.withdrawn, report.problems) == ([ID], [])
+
+
+def test_the_longest_conditions_fit_into_an_outcome_and_its_transactions(
+    desk: Desk, alice: Party, bob: Party
+) -> None:
+    longest = '"' * MAX_CONDITION_CHARS
+    start(alice, delivery=longest, payment=longest, quality=longest)
+    bob.accept(ID)
+    assert desk.poll().agreed == [ID]
+    [filed] = bob.transactions()
+    assert filed.transaction.quality == longest
 
 
 def test_there_is_always_room_to_reject_with_the_longest_reason(desk: Desk, full: Party) -> None:

@@ -184,6 +184,54 @@ def test_a_word_in_the_last_second_keeps_a_negotiation_alive_or_is_refused(
     assert set(seen) == {True, False}
 
 
+def talked(desk: Desk) -> None:
+    firm_offer(desk)
+    desk.party(BOB).say(ID, "hm")
+
+
+@WITH_AND_WITHOUT_A_POLL
+def test_an_acceptance_is_neither_refused_nor_undone_by_a_read_mark(polls: int) -> None:
+    actors = {"accept": acting(BOB, "accept"), "read": acting(ALICE, "mark_read")}
+    if polls:
+        actors["poll"] = polling()
+    for end in ends(talked, actors):
+        assert end.results["accept"].done, end
+        assert end.results["read"].done, end
+        assert end.outcome is Kind.AGREED, end
+
+
+@WITH_AND_WITHOUT_A_POLL
+def test_an_acceptance_is_neither_refused_nor_undone_by_a_reaction(polls: int) -> None:
+    actors = {"accept": acting(BOB, "accept"), "react": acting(ALICE, "react", level=80)}
+    if polls:
+        actors["poll"] = polling()
+    seen = Counter[bool]()
+    for end in ends(talked, actors):
+        assert end.results["accept"].done, end
+        assert end.outcome is Kind.AGREED, end
+        reacted = end.results["react"]
+        seen[reacted.done] += 1
+        if reacted.error is not None:
+            assert reacted.error.code in ("already_accepted", "concluded"), end
+    assert set(seen) == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"), [("mark_read", {}), ("react", {"level": 80})], ids=["read", "react"]
+)
+def test_a_read_mark_or_a_reaction_in_the_last_second_keeps_nothing_alive(
+    verb: str, options: dict[str, Any]
+) -> None:
+    actors = {
+        verb: acting(ALICE, verb, at=NOON + DAY, **options),
+        "poll": polling(NOON + DAY + 1),
+    }
+    for end in ends(talked, actors, last_poll=NOON + DAY + 1):
+        assert end.outcome is Kind.EXPIRED, end
+        if verb == "mark_read":
+            assert end.results[verb].done, end
+
+
 @WITH_AND_WITHOUT_A_POLL
 def test_whoever_ends_it_first_has_ended_it(polls: int) -> None:
     actors = {"reject": acting(BOB, "reject"), "withdraw": acting(ALICE, "withdraw")}

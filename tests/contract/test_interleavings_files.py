@@ -252,6 +252,32 @@ def test_the_last_second_counts_or_the_actor_is_told(
     assert set(results) == {True, False}
 
 
+@pytest.mark.parametrize(("verb", "options"), [("mark_read", {}), ("react", {"level": 80})])
+def test_an_acceptance_holds_whatever_is_marked_at_the_same_moment(
+    ends: Ends, verb: str, options: dict[str, Any]
+) -> None:
+    def talked(desk: Desk) -> None:
+        firm_offer(desk)
+        desk.party(BOB).say(ID, "hm")
+
+    actors = {"accept": acting(BOB, "accept"), "mark": acting(ALICE, verb, **options)}
+    for end in ends(talked, actors):
+        assert end.results["accept"].done, end
+        assert end.results["mark"].done or verb == "react", end
+        assert end.outcome is Kind.AGREED, end
+
+
+def test_a_read_mark_in_the_last_second_is_done_and_keeps_nothing_alive(ends: Ends) -> None:
+    def talked(desk: Desk) -> None:
+        firm_offer(desk)
+        desk.party(BOB).say(ID, "hm")
+
+    actors = {"read": acting(ALICE, "mark_read", at=NOON + DAY), "poll": polling(NOON + DAY + 1)}
+    for end in ends(talked, actors, last_poll=NOON + DAY + 1):
+        assert end.results["read"].done, end
+        assert end.outcome is Kind.EXPIRED, end
+
+
 @pytest.mark.parametrize("scans", [True, False], ids=["a scan", "a pass that hears the bell"])
 def test_a_withdrawal_and_a_poll_agree(ends: Ends, scans: bool) -> None:
     def accepted_in_part(desk: Desk) -> None:

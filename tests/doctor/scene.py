@@ -542,6 +542,11 @@ def both_transactions_with_another_price(scene: Scene) -> Path:
     return edited(scene.transaction(BOB), price=1)
 
 
+@ailment(GRAVE, "deal_differs")
+def a_transaction_with_other_terms_in_words(scene: Scene) -> Path:
+    return edited(scene.transaction(ALICE), delivery="to Alice")
+
+
 @ailment(GRAVE, "unknown_party", "unsettled", "not_conserved")
 def a_party_whose_directory_is_gone(scene: Scene) -> Path:
     shutil.rmtree(scene.home(BOB))

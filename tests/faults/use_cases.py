@@ -154,6 +154,31 @@ def accepted(scene: Scene) -> None:
     accept(scene)
 
 
+def spoken_of(scene: Scene) -> None:
+    started(scene)
+    scene.party(BOB).say(ID, "could you deliver on Monday?")
+
+
+def mark_read(scene: Scene) -> None:
+    scene.party(ALICE).mark_read(ID)
+    scene.reported("alice has read it", all_read)
+
+
+def all_read(scene: Scene) -> None:
+    for one in both(scene, ID):
+        assert [message.read for message in one.messages] == [True]
+
+
+def react(scene: Scene) -> None:
+    scene.party(BOB).react(ID, 80)
+    scene.reported("bob likes it", liked)
+
+
+def liked(scene: Scene) -> None:
+    for one in both(scene, ID):
+        assert [reaction.level for reaction in one.reactions.values()] == [80]
+
+
 def looked(scene: Scene) -> None:
     """Let a pass look through everything, and time go by: the next ones trust what it left."""
     poll(scene)
@@ -484,6 +509,8 @@ CASES: Final = [
     ),
     Case("an offer", started, counter, counter_on_table, ("not_your_turn",)),
     Case("an acceptance", started, accept, ended_as(ID, Kind.AGREED), ("concluded",)),
+    Case("a read mark", spoken_of, mark_read, all_read),
+    Case("a reaction", spoken_of, react, liked),
     Case("a rejection", started, reject, ended_as(ID, Kind.REJECTED), ("concluded",)),
     Case("a withdrawal", started, withdraw, ended_as(ID, Kind.WITHDRAWN), ("concluded",)),
     Case("a poll with an agreement", accepted, poll, ended_as(ID, Kind.AGREED)),

@@ -11,11 +11,12 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from tests.support import ALICE, BOB, CAROL, NOON, Clock
 
 from nom_negotiate import Desk
 from nom_negotiate.core.identity import directory_name, parse_address
-from nom_negotiate.core.terms import agreement_key, parse_terms
+from nom_negotiate.core.terms import CONDITIONS, agreement_key, parse_terms
 
 DAVE: Final = "dave@stonybrook.edu"
 PARTIES: Final = (ALICE, BOB, CAROL, DAVE)
@@ -130,7 +131,10 @@ def key_of(state: dict[str, Any]) -> str:
         chemical=state["chemical"],
         buyer=buyer,
         seller=seller,
-        terms=parse_terms(str(offer["price"]), str(offer["quantity"])),
+        terms=msgspec.structs.replace(
+            parse_terms(str(offer["price"]), str(offer["quantity"])),
+            **{name: offer[name] for name in CONDITIONS if isinstance(offer.get(name), str)},
+        ),
     )
 
 

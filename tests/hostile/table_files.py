@@ -391,6 +391,50 @@ TEXTS = [
         fate=Fate.SETTLES,
     ),
     Row(
+        "a condition with teeth is none",
+        bob_offers(delivery=TEETH),
+        BOBS,
+        "offer.delivery must be one line",
+    ),
+    Row(
+        "a condition of 501 characters is none",
+        bob_offers(quality="x" * 501),
+        BOBS,
+        "offer.quality must have 1 to 500 characters",
+    ),
+    Row(
+        "a condition that is no text is none",
+        bob_offers(payment={"days": 30}),
+        BOBS,
+        "offer.payment must be a text",
+    ),
+    Row(
+        "a condition that the other side did not accept is no deal",
+        bob_offers(delivery="FOB Rotterdam"),
+        None,
+    ),
+    Row(
+        "a reaction of 101 is none",
+        bob_says(reaction={"timestamp": NOON, "level": 101}),
+        BOBS,
+        "level",
+    ),
+    Row(
+        "a read mark beyond all that was said does no harm",
+        bob_says(read={"timestamp": NOON, "messages": 2**53 - 1}),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
+        "a read mark and a reaction of 2099 decide nothing, and stop nothing",
+        bob_says(
+            read={"timestamp": IN_2099, "messages": 1},
+            reaction={"timestamp": IN_2099, "level": 1},
+        ),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
         "a field with teeth is told without them",
         bob_says(status=TEETH),
         BOBS,

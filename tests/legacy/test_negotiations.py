@@ -81,6 +81,21 @@ def test_its_files_say_what_it_was(old: OldTree, migration: Migration) -> None:
     assert str(link.readlink()) == f"../../{ALICE}/negotiations/{ID}"
 
 
+def test_the_latest_reaction_of_each_party_comes_with_it(
+    old: OldTree, migration: Migration
+) -> None:
+    old.negotiation("neg_7")
+    for at, who, level in ((5, BOB, 20), (9, BOB, 80), (7, ALICE, 0), (8, CAROL, 50)):
+        payload = {"negotiationId": "neg_7", "level": level}
+        old.team_event(who, T0 + at, "add_reaction", payload)
+    migration.checked()
+    found = the_one(migration).reactions
+    assert {party: (one.level, one.timestamp) for party, one in found.items()} == {
+        ALICE: (0, T0 + 7),
+        BOB: (80, T0 + 9),
+    }
+
+
 def test_who_never_offered_has_a_file_without_an_offer(old: OldTree, migration: Migration) -> None:
     old.negotiation(offers=[offer_record(ALICE, 5.5, 100, T0)], lastOfferBy=ALICE)
     migration.checked()

@@ -93,7 +93,8 @@ def check_durable(calls: Sequence[Call], memory: MemoryOS) -> None:
     for call in calls:
         if call.report is not None:
             books.check_told(memory, call.report.agreed)
-        if call.fate != "done" or call.found is None or call.verb == "look":
+        # Marking as read may find the mark of somebody who has died, and writes nothing then.
+        if call.fate != "done" or call.found is None or call.verb in ("look", "mark_read"):
             continue
         files = there.get(call.found.id)
         if files is None:

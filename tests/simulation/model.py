@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 
 DAY: Final = 24 * 3600
 
-Terms = tuple[Decimal, Decimal]
-"""Price and quantity."""
+Terms = tuple[Decimal, Decimal, str | None]
+"""Price, quantity, and what is said of the delivery."""
 
 
 class Table(NamedTuple):
@@ -34,6 +34,10 @@ class Promise(NamedTuple):
     lapses: int | None
 
 
+Reaction = tuple[int, int | None]
+"""A level, and the round of the offer that it is about."""
+
+
 class Vain(NamedTuple):
     """An acceptance that its author will take back."""
 
@@ -49,6 +53,9 @@ class State(NamedTuple):
         table: what was said last; None before the first offer.
         promises: of the initiator and of the responder.
         messages: how many each of them has left.
+        read: how many of the other's each of them has marked as read.
+        reactions: the level of each of them, and the round that it is about.
+        offered: the round of the latest offer of each of them.
         created: when it began.
         last_word: when somebody spoke last.
         idle_s: seconds of silence that it lasts.
@@ -63,6 +70,9 @@ class State(NamedTuple):
     table: Table | None
     promises: tuple[Promise | None, Promise | None]
     messages: tuple[int, int]
+    read: tuple[int, int]
+    reactions: tuple[Reaction | None, Reaction | None]
+    offered: tuple[int | None, int | None]
     created: int
     last_word: int
     idle_s: int
@@ -82,10 +92,10 @@ class State(NamedTuple):
     def seen(self) -> Seen:
         """Return what somebody who looks at it finds."""
         if self.end is not None:
-            return Seen(self.end, self.deal, None, (0, 0))
+            return Seen(self.end, self.deal)
         table = self.table
         lies = None if table is None else (table.by, table.round, table.terms)
-        return Seen("open", None, lies, self.messages)
+        return Seen("open", None, lies, self.messages, self.read, self.reactions)
 
 
 class Seen(NamedTuple):
@@ -93,8 +103,10 @@ class Seen(NamedTuple):
 
     phase: str
     deal: Terms | None
-    table: tuple[str, int, Terms] | None
-    messages: tuple[int, int]
+    table: tuple[str, int, Terms] | None = None
+    messages: tuple[int, int] = (0, 0)
+    read: tuple[int, int] = (0, 0)
+    reactions: tuple[Reaction | None, Reaction | None] = (None, None)
 
 
 Answer = tuple[State, str | None]
@@ -103,7 +115,7 @@ Answer = tuple[State, str | None]
 
 def started(by: str, options: Mapping[str, Any], now: int) -> State:
     """Return a negotiation that has just begun."""
-    terms = (Decimal(options["price"]), Decimal(options["quantity"]))
+    terms = asked(options)
     lapses = options.get("valid_until")
     promise = Promise(terms, lapses) if options.get("firm", True) else None
     return State(
@@ -111,12 +123,20 @@ def started(by: str, options: Mapping[str, Any], now: int) -> State:
         table=Table(by, 1, terms, lapses),
         promises=(promise, None),
         messages=(1 if options.get("message") else 0, 0),
+        read=(0, 0),
+        reactions=(None, None),
+        offered=(1, None),
         created=now,
         last_word=now,
         idle_s=options.get("idle_s") or DAY,
         life_s=options.get("life_s") or 2 * DAY,
         cap=options.get("max_rounds"),
     )
+
+
+def asked(options: Mapping[str, Any]) -> Terms:
+    """Return the terms that the options of an offer ask for."""
+    return Decimal(options["price"]), Decimal(options["quantity"]), options.get("delivery")
 
 
 def spoken(state: State, now: int) -> State:
@@ -127,7 +147,10 @@ def spoken(state: State, now: int) -> State:
 def answered(state: State, by: str, verb: str, options: Mapping[str, Any], now: int) -> Answer:
     """Return what follows from one word of one party at `now`, and how it is answered."""
     if state.over(now):
-        return state, "concluded"
+        return state, None if verb == "mark_read" else "concluded"
+    if verb in _MARKS:
+        # They are no words: silence goes on.
+        return _MARKS[verb](state, by, options), None
     return _VERBS[verb](spoken(state, now), state, by, options, now)
 
 
@@ -138,9 +161,11 @@ def _offer(said: State, state: State, by: str, options: Mapping[str, Any], now: 
     count = 0 if table is None else table.round
     if state.cap is not None and count >= state.cap:
         return state, "rounds_exhausted"
-    terms = (Decimal(options["price"]), Decimal(options["quantity"]))
+    terms = asked(options)
     lapses = options.get("valid_until")
-    said = said._replace(table=Table(by, count + 1, terms, lapses))
+    first, second = said.offered
+    offered = (count + 1, second) if by == said.parties[0] else (first, count + 1)
+    said = said._replace(table=Table(by, count + 1, terms, lapses), offered=offered)
     promise = Promise(terms, lapses) if options.get("firm", True) else None
     return _promised(said, by, promise, now), None
 
@@ -177,6 +202,22 @@ def _say(said: State, state: State, by: str, options: Mapping[str, Any], now: in
     messages = (first + 1, second) if mine == 0 else (first, second + 1)
     return said._replace(messages=messages), None
 
+
+def _mark_read(state: State, by: str, options: Mapping[str, Any]) -> State:
+    mine = state.parties.index(by)
+    read = list(state.read)
+    read[mine] = max(read[mine], state.messages[1 - mine])
+    return state._replace(read=(read[0], read[1]))
+
+
+def _react(state: State, by: str, options: Mapping[str, Any]) -> State:
+    mine = state.parties.index(by)
+    reactions = list(state.reactions)
+    reactions[mine] = options["level"], state.offered[1 - mine]
+    return state._replace(reactions=(reactions[0], reactions[1]))
+
+
+_MARKS = {"mark_read": _mark_read, "react": _react}
 
 _VERBS = {
     "offer": _offer,
@@ -230,11 +271,10 @@ def crossed(
     if state.end == "ended" and verb in ("offer", *ends) and not other.isdisjoint(ends):
         # It has ended, and both are shown that it has.
         yield state
-    if state.end == "agreed" and verb == "offer" and options.get("firm", True):
+    again = state.end == "agreed" and verb == "offer" and options.get("firm", True)
+    if again and "accept" in other and asked(options) == state.deal:
         # The terms that were accepted at the same moment, once more: both are committed to them.
-        terms = Decimal(options["price"]), Decimal(options["quantity"])
-        if "accept" in other and terms == state.deal:
-            yield state
+        yield state
     if state.over(now) or state.table is None or "offer" not in other:
         return
     if verb in ends:
@@ -310,6 +350,9 @@ def read(files: Mapping[str, bytes]) -> State | None:
         table=said[-1].table if said else None,
         promises=(_promise(first), _promise(second)),
         messages=(_messages(first), _messages(second)),
+        read=(_marked(first), _marked(second)),
+        reactions=(_reaction(first), _reaction(second)),
+        offered=(_offered(said, parties[0]), _offered(said, parties[1])),
         created=int(own["created"]),
         last_word=max(int(state["last_updated"]) for state in states.values()),
         idle_s=int(limits.get("idle_s", DAY)),
@@ -351,13 +394,28 @@ def _moves(states: Mapping[str, Any]) -> list[_Move]:
 
 
 def _terms(offer: Any) -> Terms:
-    return Decimal(offer["price"]), Decimal(offer["quantity"])
+    return Decimal(offer["price"]), Decimal(offer["quantity"]), offer.get("delivery")
 
 
 def _promise(state: Any) -> Promise | None:
     if state is None or state["status"] != "agreed" or state.get("offer") is None:
         return None
     return Promise(_terms(state["offer"]), _whole(state["offer"].get("valid_until")))
+
+
+def _offered(said: list[_Move], party: str) -> int | None:
+    rounds = [move.table.round for move in said if move.table.by == party and not move.accepts]
+    return max(rounds, default=None)
+
+
+def _marked(state: Any) -> int:
+    return 0 if state is None else int(state.get("read", {}).get("messages", 0))
+
+
+def _reaction(state: Any) -> Reaction | None:
+    if state is None or "reaction" not in state:
+        return None
+    return int(state["reaction"]["level"]), _whole(state["reaction"].get("round"))
 
 
 def _messages(state: Any) -> int:

@@ -67,6 +67,8 @@ COUNTER = Word(BOB, "offer")
 OFFER_AGAIN = Word(ALICE, "offer")
 ALICE_SAYS = Word(ALICE, "say", {"text": "well"})
 BOB_SAYS = Word(BOB, "say", {"text": "well"})
+ALICE_READS = Word(ALICE, "mark_read")
+ALICE_REACTS = Word(ALICE, "react", {"level": 80})
 LOOK = Word(ALICE, "look")
 
 
@@ -98,6 +100,16 @@ SCENES: Final = {
     "settled by two pollers": Scene(FIRM, (ACCEPT,), (POLL, POLL, LOOK)),
     "rejected and polled": Scene(FIRM, (), (REJECT, POLL, POLL)),
     "spoken of by everybody": Scene(FIRM, (BOB_SAYS,), (ALICE_SAYS, BOB_SAYS, LOOK, POLL)),
+    "accepted while it is read": Scene(
+        FIRM, (BOB_SAYS,), (ACCEPT, ALICE_READS, ALICE_REACTS, POLL)
+    ),
+    "read and spoken of by everybody": Scene(
+        FIRM, (BOB_SAYS,), (ALICE_READS, ALICE_READS, BOB_SAYS, Word(BOB, "mark_read"), POLL)
+    ),
+    "read in the last second": Scene(
+        SHORT, (BOB_SAYS,), (ALICE_READS, ALICE_REACTS, POLL), last_second=True
+    ),
+    "read, and taken back": Scene(FIRM, (BOB_SAYS,), (ALICE_READS, WITHDRAW, ACCEPT, POLL)),
     "started by both": Scene(FIRM, (), (START, START_BACK, POLL)),
     "the first of all": Scene({}, (), (START, START, START_BACK, POLL), nobody=True),
     "two windows of one party": Scene(FIRM, (), (ACCEPT, COUNTER, POLL)),

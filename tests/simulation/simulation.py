@@ -297,15 +297,19 @@ class Simulation:
             {"withdraw": 45, "say": 20, "offer": 20, "accept": 3, "reject": 3, "look": 9}
             if own
             else {"accept": 50, "offer": 20, "reject": 10, "say": 10, "withdraw": 3, "look": 7}
-        )
+        ) | {"mark_read": 10, "react": 6}
         [verb] = rng.choices(list(weights), list(weights.values()))
         options: dict[str, Any] = {}
         if verb == "offer":
             options = self._terms()
+            if rng.random() < 0.2:
+                options["delivery"] = rng.choice(("FOB", "fob"))
         elif verb == "accept" and table is not None and rng.random() < 0.6:
             options = {"round": table.round if rng.random() < 0.9 else max(table.round - 1, 1)}
         elif verb == "say":
             options = {"text": "well"}
+        elif verb == "react":
+            options = {"level": rng.choice((0, 80))}
         return verb, seen.id, options
 
     def _said(self, word: Word) -> Choice:

@@ -26,5 +26,7 @@ rounds = st.one_of(st.none(), st.none(), st.integers(1, 4))
 revisions = st.one_of(st.none(), st.none(), st.none(), st.integers(0, 4))
 texts = st.sampled_from(["hello", " a\nb ", "\u20ac" * 10, "", "bell\x07"])
 reasons = st.none() | texts
+conditions = st.sampled_from([None, None, None, "FOB", "fob", "k\u00f6ln", "", " FOB", "a\nb"])
+levels = st.sampled_from([0, 80, 100, 101])
 # Who acts: the party whose turn it is, the other one, or anybody.
 turns = st.sampled_from(["turn", "turn", "waiting", *PARTIES])

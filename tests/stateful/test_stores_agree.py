@@ -31,9 +31,11 @@ from tests.stateful.strategies import (
     addresses,
     any_prices,
     any_quantities,
+    conditions,
     deals,
     durations,
     firmness,
+    levels,
     moments,
     prices,
     quantities,
@@ -139,6 +141,7 @@ class StoresAgree(RuleBasedStateMachine):
         life_s=durations,
         max_rounds=st.one_of(st.none(), st.none(), st.integers(0, 3)),
         message=reasons,
+        delivery=conditions,
         again=st.booleans(),
     )
     def start(self, party: str, other: str, **options: Any) -> None:
@@ -169,6 +172,8 @@ class StoresAgree(RuleBasedStateMachine):
         firm=firmness,
         valid=moments,
         reason=st.one_of(st.none(), texts),
+        delivery=conditions,
+        quality=conditions,
         revision=revisions,
     )
     @precondition(lambda self: self.deals)
@@ -220,12 +225,31 @@ class StoresAgree(RuleBasedStateMachine):
         party, name = self.who_and_which(deal, who)
         self.act(party, "say", name, text, revision=revision)
 
+    @rule(deal=deals, who=turns, reason=reasons, price=any_prices, payment=conditions)
+    @precondition(lambda self: self.deals)
+    def reject_with_a_counter_offer(self, deal: int, who: str, **options: Any) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.act(party, "reject", name, quantity="3", **options)
+
+    @rule(deal=deals, who=turns, messages=st.none() | st.integers(-1, 3))
+    @precondition(lambda self: self.deals)
+    def mark_read(self, deal: int, who: str, messages: int | None) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.act(party, "mark_read", name, messages=messages)
+
+    @rule(deal=deals, who=turns, level=levels, revision=revisions)
+    @precondition(lambda self: self.deals)
+    def react(self, deal: int, who: str, level: int, revision: int | None) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.act(party, "react", name, level, revision=revision)
+
     @rule(
         deal=deals,
         who=turns,
         price=st.none() | any_prices,
         quantity=st.none() | any_quantities,
         status=st.sampled_from(["pending", "agreed", "agreed", "rejected", "perhaps"]),
+        delivery=conditions,
         revision=revisions,
     )
     @precondition(lambda self: self.deals)

@@ -25,6 +25,8 @@ from nom_negotiate.core.state import (
     Offer,
     PartyState,
     PastOffer,
+    Reaction,
+    ReadMark,
     Status,
 )
 from nom_negotiate.core.terms import Number, Role, parse_terms
@@ -54,9 +56,10 @@ def offer(
     valid_until: int | None = None,
     accepts: bool = False,
     reason: str | None = None,
+    **conditions: Any,
 ) -> Offer:
-    terms = parse_terms(price, quantity)
-    return Offer(
+    terms = parse_terms(price, quantity, **conditions)
+    offered = Offer(
         price=terms.price,
         quantity=terms.quantity,
         timestamp=at,
@@ -65,6 +68,7 @@ def offer(
         accepts=accepts,
         reason=reason,
     )
+    return msgspec.structs.replace(offered, **terms.conditions)
 
 
 def blank(user: Address, other: Address, role: Role | None, *, at: int = 0) -> PartyState:
@@ -176,10 +180,18 @@ class Table:
         at: int | None = None,
         firm: bool = True,
         valid_until: int | None = None,
+        **conditions: Any,
     ) -> Table:
         seen = self._acting(party, Action.OFFER, at)
         rules.check_cap(seen)
-        said = offer(price, quantity, at=self.now, round=seen.round + 1, valid_until=valid_until)
+        said = offer(
+            price,
+            quantity,
+            at=self.now,
+            round=seen.round + 1,
+            valid_until=valid_until,
+            **conditions,
+        )
         status = Status.AGREED if firm else Status.PENDING
         self.states[party] = self.own(party).offering(said, status, self.now)
         return self
@@ -189,7 +201,7 @@ class Table:
         rules.check_round(seen, round)
         table = seen.on_table
         assert table is not None
-        said = offer(table.price, table.quantity, at=self.now, round=table.round, accepts=True)
+        said = Offer.of(table.terms, timestamp=self.now, round=table.round, accepts=True)
         self.states[party] = self.own(party).offering(said, Status.AGREED, self.now)
         return self
 
@@ -238,6 +250,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=5,
 )
+conditions = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20
+).filter(lambda text: text.strip() == text)
 # A field that begins like this is unknown to every record.
 unknown_fields = st.dictionaries(texts.map(lambda name: f"x_{name}"), json_values, max_size=3)
 
@@ -252,6 +267,9 @@ def arbitrary_offers(kind: type[Offer] = Offer, **more: st.SearchStrategy[Any]) 
         valid_until=st.none() | seconds,
         accepts=st.booleans(),
         reason=st.none() | texts,
+        delivery=st.none() | conditions,
+        payment=st.none() | conditions,
+        quality=st.none() | conditions,
         extra=unknown_fields,
         **more,
     )
@@ -297,6 +315,22 @@ def arbitrary_states(draw: st.DrawFn, user: Address = ALICE, other: Address = BO
             )
         ),
         reason=draw(st.none() | texts),
+        read=draw(
+            st.none()
+            | st.builds(
+                ReadMark, timestamp=seconds, messages=st.integers(0, 99), extra=unknown_fields
+            )
+        ),
+        reaction=draw(
+            st.none()
+            | st.builds(
+                Reaction,
+                timestamp=seconds,
+                level=st.integers(0, 100),
+                round=st.none() | st.integers(1, 99),
+                extra=unknown_fields,
+            )
+        ),
         extra=draw(unknown_fields),
     )
     return msgspec.structs.replace(state, agreement_key=state.commitment_key(role, other))

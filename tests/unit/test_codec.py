@@ -306,6 +306,17 @@ def test_a_damaged_file_is_read_or_malformed_and_nothing_else(
         ("limits", {"idle_s": 0}, "idle_s"),
         ("limits", {"life_s": 10**12}, "life_s"),
         ("limits", {"max_rounds": 0}, "max_rounds"),
+        ("read", 3, "object"),
+        ("read", {"messages": 3}, "timestamp"),
+        ("read", {"timestamp": 5}, "messages"),
+        ("read", {"timestamp": 5, "messages": -1}, "messages"),
+        ("read", {"timestamp": 5, "messages": 2**53}, "messages"),
+        ("reaction", 80, "object"),
+        ("reaction", {"level": 80}, "timestamp"),
+        ("reaction", {"timestamp": 5, "level": 101}, "level"),
+        ("reaction", {"timestamp": 5, "level": -1}, "level"),
+        ("reaction", {"timestamp": 5, "level": 50.5}, "level"),
+        ("reaction", {"timestamp": 5, "level": 50, "round": 0}, "round"),
         ("chemical", "", "chemical"),
         ("chemical", "../../C", "chemical"),
         ("chemical", "C" * 17, "chemical"),
@@ -340,6 +351,15 @@ def test_a_state_that_breaks_its_format_is_malformed(field: str, value: Any, exp
         ("valid_until", 10**12),
         ("accepts", 1),
         ("reason", 5),
+        ("delivery", ""),
+        ("delivery", "x" * 501),
+        ("delivery", " FOB"),
+        ("payment", 30),
+        ("payment", "two\nlines"),
+        ("payment", "a tab\t"),
+        ("quality", ["pure"]),
+        ("quality", "\x1b[2J"),
+        ("quality", "two\u2029lines"),
     ],
 )
 def test_an_offer_that_breaks_its_format_is_malformed(field: str, value: Any) -> None:
@@ -471,6 +491,8 @@ def test_a_transaction_of_the_original_format_is_read() -> None:
         {"deal": msgspec.structs.replace(DEAL, seller="carol@x.edu")},
         {"deal": msgspec.structs.replace(DEAL, seller=ALICE)},
         {"deal": msgspec.structs.replace(DEAL, price=Decimal(6))},
+        {"deal": msgspec.structs.replace(DEAL, delivery="to Bob")},
+        {"deal": msgspec.structs.replace(DEAL, quality="a\x1b[2J")},
         {"negotiation_id": "alice_bob_C_1"},
         {"at": -1},
     ],
@@ -479,6 +501,14 @@ def test_a_transaction_of_the_original_format_is_read() -> None:
 def test_an_outcome_that_settles_nothing_whole_is_malformed(changed: dict[str, Any]) -> None:
     assert codec.decode_outcome(codec.encode(outcome())) == outcome()
     refused(codec.decode_outcome, codec.encode(outcome(**changed)))
+
+
+@pytest.mark.parametrize("text", ["", " FOB", "two\nlines", "x" * 501, 5])
+def test_a_transaction_with_a_condition_that_cannot_bind_is_malformed(text: object) -> None:
+    settled = msgspec.structs.replace(TRANSACTION, delivery="FOB")
+    assert codec.decode_transaction(codec.encode(settled)) == settled
+    fields = FILES["transaction"] | {"delivery": text}
+    assert "transaction.delivery" in refused(codec.decode_transaction, fields)
 
 
 def test_a_party_cannot_stand_twice_in_an_outcome_in_two_spellings() -> None:

@@ -232,6 +232,18 @@ def test_the_reason_of_a_rejection_may_come_from_an_event(old: OldTree) -> None:
     assert found == {"neg_1": "no stock", "neg_2": None, "neg_3": None, "neg_4": "my own words"}
 
 
+@pytest.mark.parametrize("level", [-1, 101, 50.5, "50", True, None])
+def test_a_reaction_of_another_level_is_reported_and_stops_nothing(
+    old: OldTree, level: Any
+) -> None:
+    old.negotiation("neg_1")
+    payload = {"negotiationId": "neg_1", "level": level}
+    path = old.team_event(BOB, T0 + 1, "add_reaction", payload)
+    data = read_source(old.root)
+    assert [record.reactions for record in data.negotiations] == [()]
+    assert reasons(data) == {path: "level must be a whole number from 0 to 100"}
+
+
 def test_addresses_are_compared_casefolded(old: OldTree) -> None:
     old.negotiation(initiatorId="Alice@StonyBrook.edu", lastOfferBy="ALICE@stonybrook.edu")
     [record] = read_source(old.root).negotiations

@@ -24,6 +24,7 @@ from tests.unit.making import (
     Table,
     arbitrary_states,
     blank,
+    conditions,
     numbers,
     offer,
     seconds,
@@ -35,7 +36,7 @@ from nom_negotiate.codec import decoding, encoding
 from nom_negotiate.core.decision import decide
 from nom_negotiate.core.outcome import Basis, Kind, Outcome, Transaction, mirrored
 from nom_negotiate.core.state import Limits, Message, PartyState, Status
-from nom_negotiate.core.terms import Role, is_short
+from nom_negotiate.core.terms import CONDITIONS, Role, is_short
 from nom_negotiate.errors import NomError
 
 DECODERS: Final[dict[str, Callable[[bytes], msgspec.Struct]]] = {
@@ -80,7 +81,10 @@ def went_the_short_way(name: str, data: bytes) -> bool:
 
 
 def made_ordinary(record: Any) -> Any:
-    """Return the record, and all that it is made of, with short numbers and known fields only."""
+    """Return the record, and all it is made of, with short numbers and known fields only.
+
+    And without conditions, which are looked at character by character.
+    """
     if isinstance(record, tuple):
         return tuple(map(made_ordinary, record))
     if isinstance(record, Decimal):
@@ -89,7 +93,8 @@ def made_ordinary(record: Any) -> Any:
         return record
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
     ordinary = {name: made_ordinary(value) for name, value in fields.items()}
-    return type(record)(**ordinary | ({"extra": {}} if "extra" in fields else {}))
+    left_open = {name: None for name in CONDITIONS if name in fields}
+    return type(record)(**ordinary | ({"extra": {}} if "extra" in fields else {}) | left_open)
 
 
 @st.composite
@@ -105,7 +110,10 @@ def ordinary_states(draw: st.DrawFn) -> PartyState:
 
 @st.composite
 def outcomes(draw: st.DrawFn) -> Outcome:
-    table = Table().offer(ALICE, draw(numbers), draw(numbers)).accept(BOB, at=10)
+    said: dict[str, Any] = draw(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(CONDITIONS, conditions))
+    )
+    table = Table().offer(ALICE, draw(numbers), draw(numbers), **said).accept(BOB, at=10)
     agreed = decide(table.snapshot, draw(st.integers(10, 10**6)), Limits())
     assert agreed is not None
     if draw(st.booleans()):

@@ -19,17 +19,17 @@ from nom_negotiate.core.state import MAX_ROUND, Limits, Status
 from nom_negotiate.core.terms import Role
 from nom_negotiate.errors import CODES, Conflict, InputError, RuleViolation
 
-OFFER, ACCEPT, REJECT, WITHDRAW, SAY = Action
+OFFER, ACCEPT, REJECT, WITHDRAW, SAY, REACT, READ = Action
 
 # The whole table, by hand: None where the action is open, else the code of the refusal.
 EXPECTED: dict[Standing, tuple[str | None, ...]] = {
-    # offer, accept, reject, withdraw, say
-    Standing.OPENING: (None, "nothing_on_table", None, None, None),
-    Standing.ANSWERING: (None, None, None, "not_your_turn", None),
-    Standing.ANSWERING_LATE: (None, "offer_lapsed", None, "not_your_turn", None),
-    Standing.WAITING: ("not_your_turn", "own_offer", "own_offer", None, None),
-    Standing.WAITING_LATE: (None, "own_offer", "own_offer", None, None),
-    Standing.CONCLUDED: ("concluded",) * 5,
+    # offer, accept, reject, withdraw, say, react, read
+    Standing.OPENING: (None, "nothing_on_table", None, None, None, None, None),
+    Standing.ANSWERING: (None, None, None, "not_your_turn", None, None, None),
+    Standing.ANSWERING_LATE: (None, "offer_lapsed", None, "not_your_turn", None, None, None),
+    Standing.WAITING: ("not_your_turn", "own_offer", "own_offer", None, None, None, None),
+    Standing.WAITING_LATE: (None, "own_offer", "own_offer", None, None, None, None),
+    Standing.CONCLUDED: ("concluded",) * 7,
 }
 
 # How alice comes to stand there. Each is looked at in the second 20.

@@ -182,6 +182,12 @@ INVALID: list[dict[str, Any]] = [
     {"offer": {"price": 5, "quantity": 0, "timestamp": 1}},
     {"offer": {"price": 5, "quantity": 1}},
     {"offer": {"price": 5, "quantity": 1, "timestamp": 1, "round": 0}},
+    {"offer": {"price": 5, "quantity": 1, "timestamp": 1, "delivery": ""}},
+    {"offer": {"price": 5, "quantity": 1, "timestamp": 1, "quality": "x" * 501}},
+    {"read": {"timestamp": 1, "messages": -1}},
+    {"read": {"messages": 1}},
+    {"reaction": {"timestamp": 1, "level": 101}},
+    {"reaction": {"timestamp": 1, "level": "80"}},
 ]
 
 

@@ -19,7 +19,15 @@ from tests.unit.making import (
 )
 
 from nom_negotiate import codec
-from nom_negotiate.core.state import STATE_SCHEMA, Offer, PartyState, PastOffer, Status
+from nom_negotiate.core.state import (
+    STATE_SCHEMA,
+    Offer,
+    PartyState,
+    PastOffer,
+    Reaction,
+    ReadMark,
+    Status,
+)
 from nom_negotiate.core.terms import Role, agreement_key
 
 times = st.integers(0, 10**11 - 1)
@@ -124,6 +132,29 @@ def test_a_state_of_the_original_format_comes_over_with_the_time_of_its_file(sta
     assert spoken.offer.timestamp == 30
     assert spoken.restoring(before, 60).offer == spoken.offer
     assert before.offering(offer(6), Status.AGREED, 50).history[0].timestamp == 30
+
+
+@given(arbitrary_states(), st.integers(0, 99), st.integers(0, 100), times)
+def test_a_read_mark_and_a_reaction_are_no_words(
+    state: PartyState, read: int, level: int, now: int
+) -> None:
+    marked = state.reading(read, now)
+    assert marked.read == ReadMark(timestamp=now, messages=read)
+    assert msgspec.structs.replace(marked, read=state.read) == state
+    reacted = state.reacting(level, 3, now)
+    assert reacted.reaction == Reaction(timestamp=now, level=level, round=3)
+    assert (
+        msgspec.structs.replace(reacted, reaction=state.reaction, revision=state.revision) == state
+    )
+    assert reacted.revision == state.revision + 1
+
+
+@pytest.mark.parametrize("status", ["pending", "agreed"])
+def test_a_state_of_the_original_format_is_marked_without_becoming_younger(status: str) -> None:
+    state = original(at=10, status=status, last_updated=30)
+    for marked in (state.reading(2, 50), state.reacting(80, 1, 50)):
+        assert (marked.schema, marked.last_updated, marked.committed_at) == (STATE_SCHEMA, 30, 30)
+        assert marked.status is state.status
 
 
 def test_a_state_never_changes() -> None:

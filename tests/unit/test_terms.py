@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import hashlib
 import json
+import unicodedata
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.unit.making import numbers
+from tests.unit.making import conditions, numbers
 
 from nom_negotiate.core.terms import (
+    CONDITIONS,
     MAX_DIGITS,
     Role,
     Terms,
@@ -299,6 +301,69 @@ def test_the_key_is_over_the_canonical_json_of_an_independent_writer(
     assert agreement_key(**fields, terms=terms) == hashlib.sha256(material).hexdigest()
 
 
+@given(
+    st.fixed_dictionaries(dict.fromkeys(["buyer", "chemical", "negotiation_id", "seller"], texts)),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(CONDITIONS, conditions)),
+)
+@example(dict.fromkeys(["buyer", "chemical", "negotiation_id", "seller"], "x"), {"quality": '"\\'})
+def test_conditions_enter_the_canonical_json_where_there_are_any(
+    fields: dict[str, str], said: dict[str, str]
+) -> None:
+    material = rfc8785.dumps(fields | said | {"price": "5.5", "quantity": "1000"})
+    terms = parse_terms("5.50", 1000, **said)
+    assert agreement_key(**fields, terms=terms) == hashlib.sha256(material).hexdigest()
+
+
+# Conditions
+
+
+@given(conditions)
+def test_a_condition_is_bound_as_it_is_written(text: str) -> None:
+    assert parse_terms(1, 1, delivery=text).conditions == {"delivery": text}
+
+
+def test_terms_differ_where_their_conditions_do() -> None:
+    plain_terms = parse_terms("5.50", 1000)
+    fob = parse_terms("5.50", 1000, delivery="FOB")
+    assert fob == parse_terms(5.5, "1e3", delivery="FOB")
+    assert len({plain_terms, fob, parse_terms("5.50", 1000, payment="FOB")}) == 3
+    assert fob != parse_terms("5.50", 1000, delivery="fob")
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "1 to 500 characters, has 0"),
+        ("x" * 501, "1 to 500 characters, has 501"),
+        (" FOB", "begin or end with a blank"),
+        ("FOB ", "begin or end with a blank"),
+        ("FOB\u00a0", "begin or end with a blank"),
+        ("\u3000", "begin or end with a blank"),
+        ("two\nlines", "'\\n'"),
+        ("a\ttab", "'\\t'"),
+        ("\x1b[2J", "'\\x1b'"),
+        ("\x9b2J", "'\\x9b'"),
+        ("two\u2028lines", "'\\u2028'"),
+        ("half \ud800 a pair", "'\\ud800'"),
+        (5, "a text, found int"),
+    ],
+)
+def test_a_condition_that_could_be_taken_for_another_is_refused(
+    name: str, text: Any, says: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_terms(1, 1, **{name: text})
+    assert refused.value.code == "invalid_text"
+    assert refused.value.message.startswith(f"{name} must ")
+    assert says in refused.value.message
+
+
+def test_a_condition_may_have_500_characters_of_any_script() -> None:
+    text = "\U0001f9ea" * 250 + "\u0645" * 250
+    assert parse_terms(1, 1, quality=text).quality == text
+
+
 # The published vectors
 
 
@@ -310,7 +375,8 @@ def vectors() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("vector", vectors(), ids=lambda vector: vector["about"])
 def test_the_published_keys_are_ours(vector: dict[str, Any]) -> None:
     fields = dict(vector["input"])
-    terms = parse_terms(fields.pop("price"), fields.pop("quantity"))
+    conditions = {name: fields.pop(name) for name in CONDITIONS if name in fields}
+    terms = parse_terms(fields.pop("price"), fields.pop("quantity"), **conditions)
     assert agreement_key(**fields, terms=terms) == vector["key"]
 
 
@@ -325,6 +391,29 @@ def test_the_published_keys_follow_from_the_text_alone(vector: dict[str, Any]) -
     canonical = rfc8785.dumps(material)
     assert canonical == vector["canonical"].encode()
     assert hashlib.sha256(canonical).hexdigest() == vector["key"]
+
+
+def published(kind: str) -> list[Any]:
+    path = VECTORS.with_name("conditions.json")
+    cases = json.loads(path.read_text(encoding="utf-8"))[kind]
+    return [pytest.param(case["text"], id=case["about"]) for case in cases]
+
+
+@pytest.mark.parametrize("text", published("accepted"))
+def test_a_condition_that_is_published_as_one_is_one(text: str) -> None:
+    assert parse_terms(1, 1, payment=text).payment == text
+
+
+@pytest.mark.parametrize("text", published("refused"))
+def test_a_condition_that_is_published_as_none_is_none(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_terms(1, 1, payment=text)
+    # And what any language can tell of it: nothing of ours in here.
+    ends = [unicodedata.category(char) for char in (*text[:1], *text[-1:])]
+    kinds = {unicodedata.category(char) for char in text}
+    assert (
+        not 0 < len(text) <= 500 or "Zs" in ends or not kinds.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
+    )
 
 
 def test_the_published_keys_differ_where_the_deals_do() -> None:

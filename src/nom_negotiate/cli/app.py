@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from nom_negotiate.cli import completion
+from nom_negotiate.cli.names import Names
 from nom_negotiate.cli.output import Output
 
 # Each use imports what it needs: help and completion look at no data root.
@@ -105,7 +106,9 @@ class App:
         """Return the desk of the data root without looking at it."""
         from nom_negotiate.desk import Desk
 
-        return Desk(self.root, notice=self.out.notice)
+        desk = Desk(self.root, notice=self.out.notice)
+        self.out.names = Names(desk.store)
+        return desk
 
     def party(self) -> Party:
         """Return who acts, at the desk of the data root.

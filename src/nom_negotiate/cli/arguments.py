@@ -27,6 +27,17 @@ def terms(*, required: bool = True) -> Callable[[F], F]:
     return decorate
 
 
+def conditions(function: F) -> F:
+    """Give a command `--delivery`, `--payment` and `--quality`, as they were typed."""
+    for name, what in (
+        ("quality", "What it has to be like, in words."),
+        ("payment", "When and how it is paid, in words."),
+        ("delivery", "Where, when and how it changes hands, in words."),
+    ):
+        function = click.option(f"--{name}", metavar="TEXT", help=what)(function)
+    return function
+
+
 active_id = click.argument("negotiation_id", metavar="ID", shell_complete=completion.active_ids)
 
 indicative = click.option(

@@ -26,6 +26,10 @@ TABLE: Final = (
     Entry("reject", f"{_HERE}.reject:reject", "Reject the offer on the table.", _NEGOTIATE),
     Entry("withdraw", f"{_HERE}.withdraw:withdraw", "Withdraw one's own offer.", _NEGOTIATE),
     Entry("say", f"{_HERE}.say:say", "Leave a message.", _NEGOTIATE),
+    Entry("read", f"{_HERE}.read:read", "Print what is unread, and mark it as read.", _NEGOTIATE),
+    Entry(
+        "react", f"{_HERE}.react:react", "Tell how you like the offer, from 0 to 100.", _NEGOTIATE
+    ),
     Entry("ls", f"{_HERE}.ls:ls", "List negotiations.", _LOOK),
     Entry("show", f"{_HERE}.show:show", "Show one negotiation, and draw its prices.", _LOOK),
     Entry("watch", f"{_HERE}.watch:watch", "Show what happens, until stopped.", _LOOK),

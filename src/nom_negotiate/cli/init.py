@@ -14,7 +14,7 @@ from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import Output, line, visible
 from nom_negotiate.cli.wording import span
 from nom_negotiate.core.identity import Address, parse_address
-from nom_negotiate.core.party import MAX_PACK_AFTER_S, Isolation, Settings
+from nom_negotiate.core.party import MAX_PACK_AFTER_S, Isolation, Settings, check_display_name
 from nom_negotiate.desk import Desk
 from nom_negotiate.errors import ConfigurationError, InputError
 
@@ -77,6 +77,8 @@ def init(
         raise click.UsageError("--user needs exactly one --party")
     # All of it is checked before any of it is written.
     addresses = [parse_address(party) for party in parties]
+    if name is not None:
+        check_display_name(name)
     users = unix.named(isolation, poller_user, group, user)
     desk = app.open_desk()
     before = _current(desk, app.out)
@@ -179,6 +181,7 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
                 },
                 "pack_after_s": settings.pack_after_s,
                 "parties": parties,
+                "display_names": app.out.names.among(*parties),
                 "added": added,
             }
         )
@@ -190,7 +193,8 @@ def _say(app: App, desk: Desk, settings: Settings, new: bool, added: list[Addres
         "expires": f"after {span(limits.idle_s)} of silence, or {span(limits.life_s)} in all",
         "rounds": "no cap" if limits.max_rounds is None else f"at most {limits.max_rounds}",
         "packs": f"after {span(settings.pack_after_s)}" if settings.pack_after_s else "never",
-        "parties": ", ".join(map(visible, parties)) or "none yet",
+        "parties": ", ".join(app.out.names.beside(each, visible(each)) for each in parties)
+        or "none yet",
     }
     if settings.isolation is Isolation.UNIX:
         told["isolation"] = unix.told(desk)

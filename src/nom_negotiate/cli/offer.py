@@ -14,13 +14,14 @@ from nom_negotiate.cli.views import say_negotiation
 Examples:
   nom offer alice_bob_C_1704312345 --as bob@stonybrook.edu --price 6 --quantity 900
   nom offer alice_bob_C_1704312345 --as bob@stonybrook.edu --price 6 --quantity 900 \\
-      --valid-until 90m --reason "my stock is low"
+      --valid-until 90m --reason "my stock is low" --payment "30 days net"
 """,
 )
 @arguments.active_id
 @arguments.terms()
 @arguments.indicative
 @arguments.valid_until
+@arguments.conditions
 @click.option("--reason", metavar="TEXT", help="Why you turn the offer on the table down.")
 @arguments.revision
 @common
@@ -32,13 +33,17 @@ def offer(
     quantity: str,
     indicative: bool,
     valid_until: str | None,
+    delivery: str | None,
+    payment: str | None,
+    quality: str | None,
     reason: str | None,
     revision: int | None,
 ) -> None:
     """Make a counter-offer.
 
     Offers alternate: it answers the counterparty's offer, or replaces your own once that
-    has lapsed.
+    has lapsed. It says all of its terms: what an earlier one said of --delivery, --payment or
+    --quality does not go on by itself.
     """
     party, found = app.acting_on(negotiation_id)
     after = party.offer(
@@ -47,6 +52,9 @@ def offer(
         quantity=quantity,
         firm=not indicative,
         valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
+        delivery=delivery,
+        payment=payment,
+        quality=quality,
         reason=reason,
         revision=revision,
     )

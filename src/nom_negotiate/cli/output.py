@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from nom_negotiate import codec
+from nom_negotiate.cli.names import Names
 
 MIN_WIDTH: Final = 20
 PIPE_WIDTH: Final = 80
@@ -131,10 +132,12 @@ class Output:
 
     Attributes:
         as_json: whether --json was given.
+        names: what the parties call themselves that are told of.
     """
 
     def __init__(self) -> None:
         self.as_json = False
+        self.names = Names()
 
     def prepare(self) -> None:
         """Make stdout take every character: what its encoding lacks is escaped."""

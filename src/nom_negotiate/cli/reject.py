@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nom_negotiate.cli import arguments
+from nom_negotiate.cli import arguments, values
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
 
@@ -20,6 +20,9 @@ Examples:
 @arguments.active_id
 @click.option("--reason", metavar="TEXT", help="Why.")
 @arguments.terms(required=False)
+@arguments.indicative
+@arguments.valid_until
+@arguments.conditions
 @arguments.revision
 @common
 @click.pass_obj
@@ -29,18 +32,34 @@ def reject(
     reason: str | None,
     price: str | None,
     quantity: str | None,
+    indicative: bool,
+    valid_until: str | None,
+    delivery: str | None,
+    payment: str | None,
+    quality: str | None,
     revision: int | None,
 ) -> None:
     """Reject the offer on the table.
 
     That ends the negotiation, unless you give --price and --quantity: then you make a
-    counter-offer in the same step, and it goes on.
+    counter-offer in the same step, and it goes on. The options of a counter-offer are those of
+    `nom offer`.
     """
-    if (price is None) != (quantity is None):
+    counter = (price, quantity, valid_until, delivery, payment, quality)
+    counters = indicative or any(each is not None for each in counter)
+    if counters and (price is None or quantity is None):
         raise click.UsageError("a counter-offer needs both --price and --quantity")
     party, found = app.acting_on(negotiation_id)
-    if price is None or quantity is None:
-        after = party.reject(found, reason=reason, revision=revision)
-    else:
-        after = party.offer(found, price=price, quantity=quantity, reason=reason, revision=revision)
+    after = party.reject(
+        found,
+        reason=reason,
+        price=price,
+        quantity=quantity,
+        firm=not indicative,
+        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
+        delivery=delivery,
+        payment=payment,
+        quality=quality,
+        revision=revision,
+    )
     say_negotiation(app.out, after, party.address)

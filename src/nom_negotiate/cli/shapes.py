@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nom_negotiate import codec
+from nom_negotiate.cli.names import Names
 
 if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.negotiation import Move, Negotiation
 
 
-def of_negotiation(negotiation: Negotiation, viewer: Address | None = None) -> dict[str, Any]:
+def of_negotiation(
+    negotiation: Negotiation, viewer: Address | None = None, names: Names | None = None
+) -> dict[str, Any]:
     """Return a negotiation as `start`, `offer`, `accept`, `show`, `ls` and others print it.
 
     Args:
         negotiation: what to print.
-        viewer: who acts; adds `revision`, to be given back with `--revision`.
+        viewer: who acts; adds `revision`, to be given back with `--revision`, and `unread`.
+        names: what parties call themselves.
     """
     outcome = negotiation.outcome
     shape: dict[str, Any] = {
@@ -27,9 +31,14 @@ def of_negotiation(negotiation: Negotiation, viewer: Address | None = None) -> d
         "responder": negotiation.responder,
         "chemical": negotiation.chemical,
         "roles": dict(negotiation.roles),
+        "display_names": (names or Names()).among(*negotiation.roles),
         "offers": [_move(move) for move in negotiation.offers],
         "acceptances": [_move(move) for move in negotiation.moves if move.accepts],
         "messages": [codec.builtins(message) for message in negotiation.messages],
+        "read": {party: codec.builtins(mark) for party, mark in negotiation.read.items()},
+        "reactions": {
+            party: codec.builtins(reaction) for party, reaction in negotiation.reactions.items()
+        },
         "created": negotiation.created,
         "expires_at": negotiation.expires_at,
         "limits": codec.builtins(negotiation.limits),
@@ -38,6 +47,7 @@ def of_negotiation(negotiation: Negotiation, viewer: Address | None = None) -> d
     }
     if viewer is not None:
         shape["revision"] = negotiation.revisions.get(viewer, 0)
+        shape["unread"] = negotiation.unread(viewer)
     return shape
 
 

@@ -14,7 +14,7 @@ from nom_negotiate.cli.views import say_negotiation
 Examples:
   nom start bob@stonybrook.edu C --as alice@stonybrook.edu --buy --price 5.50 --quantity 1000
   nom start bob@stonybrook.edu N --as alice@stonybrook.edu --sell --price 12 --quantity 40 \\
-      --indicative --message "only this week" --valid-until 2d
+      --indicative --message "only this week" --valid-until 2d --delivery "FOB Rotterdam"
 """,
 )
 @click.argument("counterparty", shell_complete=completion.addresses)
@@ -24,6 +24,7 @@ Examples:
 @arguments.terms()
 @arguments.indicative
 @arguments.valid_until
+@arguments.conditions
 @click.option("--message", metavar="TEXT", help="A remark to go with it.")
 @arguments.idle
 @arguments.life
@@ -41,6 +42,9 @@ def start(
     quantity: str,
     indicative: bool,
     valid_until: str | None,
+    delivery: str | None,
+    payment: str | None,
+    quality: str | None,
     message: str | None,
     idle: str | None,
     life: str | None,
@@ -65,6 +69,9 @@ def start(
         quantity=quantity,
         firm=not indicative,
         valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
+        delivery=delivery,
+        payment=payment,
+        quality=quality,
         message=message,
         idle_s=values.parse_optional_duration(idle, "--idle"),
         life_s=values.parse_optional_duration(life, "--life"),

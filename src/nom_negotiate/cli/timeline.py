@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from nom_negotiate.cli import wording
+from nom_negotiate.cli.names import Names
 from nom_negotiate.cli.output import Line, Span, cells, line, padded
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
@@ -66,7 +67,9 @@ class _Widths(NamedTuple):
     gap: int
 
 
-def draw(negotiation: Negotiation, width: int, glyphs: Glyphs) -> list[Line]:
+def draw(
+    negotiation: Negotiation, width: int, glyphs: Glyphs, names: Names | None = None
+) -> list[Line]:
     """Return the lines of the drawing; none before the first offer.
 
     Args:
@@ -74,6 +77,7 @@ def draw(negotiation: Negotiation, width: int, glyphs: Glyphs) -> list[Line]:
         width: columns that it may use. Where they are too few for everything, the gap's
             figure is left out first, then the names.
         glyphs: `UNICODE` or `ASCII`.
+        names: what the parties call themselves, for the legend.
     """
     rows = _rows(negotiation)
     if not rows:
@@ -83,7 +87,7 @@ def draw(negotiation: Negotiation, width: int, glyphs: Glyphs) -> list[Line]:
     widths = _fit(negotiation, rows, width)
     drawn = [_axis(low, high, widths, glyphs, labels=labels) for labels in (True, False)]
     drawn += [_drawn(negotiation, row, (low, high), widths, glyphs) for row in rows]
-    return [*drawn, _legend(negotiation, glyphs)]
+    return [*drawn, _legend(negotiation, glyphs, names or Names())]
 
 
 def _rows(negotiation: Negotiation) -> list[_Row]:
@@ -205,14 +209,14 @@ def _style(role: Role | None) -> str:
     return "" if role is None else role.value
 
 
-def _legend(negotiation: Negotiation, glyphs: Glyphs) -> list[Span]:
+def _legend(negotiation: Negotiation, glyphs: Glyphs, names: Names) -> list[Span]:
     parts: list[str | Span] = ["  "]
     for party, glyph, role in (
         (negotiation.buyer, glyphs.buyer, Role.BUYER),
         (negotiation.seller, glyphs.seller, Role.SELLER),
     ):
         if party is not None:
-            parts += [Span(glyph, _style(role)), f" {role.value}   "]
+            parts += [Span(glyph, _style(role)), f" {names.beside(party, role.value)}   "]
     parts += [f"{glyphs.gap * 3} gap"]
     if any(move.accepts for move in negotiation.moves):
         parts += ["   ", Span(glyphs.agreed, "good"), " agreed"]

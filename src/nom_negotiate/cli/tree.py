@@ -9,8 +9,9 @@ import click
 
 from nom_negotiate.cli import completion, wording
 from nom_negotiate.cli.app import App, common
+from nom_negotiate.cli.names import Names
 from nom_negotiate.cli.output import Line, Output, Span, visible
-from nom_negotiate.core.identity import Address, parse_address
+from nom_negotiate.core.identity import Address, address_of_directory, parse_address
 from nom_negotiate.core.negotiation import Snapshot, view
 from nom_negotiate.core.outcome import Side, Transaction
 from nom_negotiate.core.party import Listing, Profile, Settings
@@ -56,9 +57,11 @@ def tree(app: App, address: str | None) -> None:
     """
     desk = app.desk()
     entries = entries_of(desk, None if address is None else parse_address(address))
-    described = ((entry, describe(entry, desk.settings, desk.now())) for entry in entries)
+    described = (
+        (entry, describe(entry, desk.settings, desk.now(), app.out.names)) for entry in entries
+    )
     if app.out.as_json:
-        app.out.json([_shape(entry, note) for entry, note in described])
+        app.out.json([_shape(entry, note, app.out.names) for entry, note in described])
     else:
         app.out.lines(draw(described, app.out))
 
@@ -82,8 +85,8 @@ def entries_of(desk: Desk, party: Address | None = None) -> Iterator[Entry]:
     return store.tree(party)
 
 
-def _shape(entry: Entry, note: str) -> dict[str, Any]:
-    return {
+def _shape(entry: Entry, note: str, names: Names) -> dict[str, Any]:
+    shape = {
         "depth": entry.depth,
         "name": visible(entry.name),
         "kind": entry.kind.value,
@@ -91,6 +94,8 @@ def _shape(entry: Entry, note: str) -> dict[str, Any]:
         "note": note or None,
         "problem": entry.problem,
     }
+    name = names.of(_party(entry))
+    return shape if name is None else {**shape, "display_name": name}
 
 
 def draw(described: Iterable[tuple[Entry, str]], out: Output) -> Iterator[Line]:
@@ -121,12 +126,15 @@ def _style(record: Record | None) -> str:
     return "good" if isinstance(record, Transaction) and record.settled else ""
 
 
-def describe(entry: Entry, settings: Settings, now: int) -> str:
+def describe(entry: Entry, settings: Settings, now: int, names: Names | None = None) -> str:
     """Return what an entry is about, in a few words; empty where its name says it."""
-    record = entry.record
+    record, names = entry.record, names or Names()
+    party = _party(entry)
+    if party is not None:
+        return visible(names.of(party) or "")
     if isinstance(record, Snapshot):
         if record.outcome is not None:
-            return wording.outcome(record.outcome)
+            return wording.outcome(record.outcome, names)
         return _standing(record, settings, now)
     if isinstance(record, Transaction):
         did = "bought" if record.type is Side.BUY else "sold"
@@ -140,6 +148,13 @@ def describe(entry: Entry, settings: Settings, now: int) -> str:
     if isinstance(record, Profile) and record.display_name != record.address:
         return visible(record.display_name)
     return ""
+
+
+def _party(entry: Entry) -> Address | None:
+    """Return whose directory an entry is, None where it is nobody's."""
+    if entry.kind is not EntryKind.DIRECTORY or entry.record is not None:
+        return None
+    return address_of_directory(entry.name)
 
 
 def _standing(snapshot: Snapshot, settings: Settings, now: int) -> str:

@@ -6,20 +6,22 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from nom_negotiate.cli import shapes, wording
+from nom_negotiate.cli.names import Names
 from nom_negotiate.cli.output import Column, Line, Output, Span, Table, cells, line, padded, visible
 
 # The help of a command that shows a negotiation imports no record.
 if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
-    from nom_negotiate.core.negotiation import Move, Negotiation
+    from nom_negotiate.core.negotiation import Move, Negotiation, Spoken
+    from nom_negotiate.core.terms import Terms
 
 
 def say_negotiation(out: Output, negotiation: Negotiation, viewer: Address | None = None) -> None:
     """Print what an action left behind: as JSON, or in two lines."""
     if out.as_json:
-        out.json(shapes.of_negotiation(negotiation, viewer))
+        out.json(shapes.of_negotiation(negotiation, viewer, out.names))
         return
-    out.lines(summary(negotiation))
+    out.lines(summary(negotiation, out.names))
 
 
 def show_negotiation(
@@ -27,17 +29,20 @@ def show_negotiation(
 ) -> None:
     """Print all there is to a negotiation: as JSON, or with tables and a drawing."""
     if out.as_json:
-        out.json(shapes.of_negotiation(negotiation, viewer))
+        out.json(shapes.of_negotiation(negotiation, viewer, out.names))
         return
-    out.lines(header(negotiation, now))
+    out.lines(header(negotiation, now, out.names))
     if negotiation.moves:
         out.lines([[]])
         out.table(moves(negotiation, now))
         out.lines([[], *drawing(out, negotiation)])
+    if negotiation.reactions:
+        out.lines([[], *reactions(negotiation, now)])
     if negotiation.messages:
-        out.lines([[], *messages(negotiation, now)])
+        title = line(Span("Messages", "title"))
+        out.lines([[], title, *messages(negotiation, negotiation.messages, now, viewer)])
     if negotiation.outcome is not None:
-        out.lines([[], *ending(negotiation, now)])
+        out.lines([[], *ending(negotiation, now, out.names)])
 
 
 def list_negotiations(
@@ -45,14 +50,23 @@ def list_negotiations(
 ) -> None:
     """Print negotiations: as JSON, or as a table. Nothing where there are none."""
     if out.as_json:
-        out.json([shapes.of_negotiation(negotiation, viewer) for negotiation in found])
+        names = out.names
+        out.json([shapes.of_negotiation(negotiation, viewer, names) for negotiation in found])
         return
-    rows = [_listed(negotiation, now) for negotiation in found]
+    listed = list(found)
+    columns, rows = _LISTED, [_listed(negotiation, now, out.names) for negotiation in listed]
+    unread = [0 if viewer is None else each.unread(viewer) for each in listed]
+    if any(unread):
+        columns = (*columns, Column("UNREAD", right=True))
+        rows = [
+            [*row, Span(str(count) if count else "", "warn")]
+            for row, count in zip(rows, unread, strict=True)
+        ]
     if rows:
-        out.table(Table(_LISTED, rows))
+        out.table(Table(columns, rows))
 
 
-_LISTED = (
+_LISTED: tuple[Column, ...] = (
     Column("ID"),
     Column("BUYER", rank=2),
     Column("SELLER", rank=2),
@@ -63,14 +77,14 @@ _LISTED = (
 )
 
 
-def _listed(negotiation: Negotiation, now: int) -> list[Span]:
+def _listed(negotiation: Negotiation, now: int, names: Names) -> list[Span]:
     table = negotiation.on_table
     whose = wording.name(negotiation, negotiation.turn) if negotiation.turn else "-"
     left = wording.relative(negotiation.expires_at, now) if negotiation.phase.open else "-"
     return [
         Span(visible(negotiation.id), "title"),
-        Span(visible(negotiation.buyer or "?"), "buyer"),
-        Span(visible(negotiation.seller or "?"), "seller"),
+        Span(_address(negotiation.buyer, names), "buyer"),
+        Span(_address(negotiation.seller, names), "seller"),
         Span(negotiation.phase.value, wording.PHASE_STYLES[negotiation.phase]),
         Span(whose),
         Span("-" if table is None else wording.deal(table, negotiation.chemical)),
@@ -78,8 +92,15 @@ def _listed(negotiation: Negotiation, now: int) -> list[Span]:
     ]
 
 
-def summary(negotiation: Negotiation) -> list[Line]:
-    """Return two lines: what it is and how far it has come, and what is on the table."""
+def _address(party: Address | None, names: Names) -> str:
+    return "?" if party is None else names.beside(party, visible(party))
+
+
+def summary(negotiation: Negotiation, names: Names | None = None) -> list[Line]:
+    """Return what it is and how far it has come, and what is on the table, in two lines.
+
+    And in one for each of the terms in words.
+    """
     state = [wording.phase(negotiation), wording.turn(negotiation)]
     first = line(
         Span(visible(negotiation.id), "title"),
@@ -89,8 +110,13 @@ def summary(negotiation: Negotiation) -> list[Line]:
     table = negotiation.on_table
     if table is None:
         return [first]
-    who = wording.name(negotiation, table.by)
-    return [first, line(f"  {who} {_verb(negotiation, table)}: {_terms(negotiation, table)}")]
+    who = (names or Names()).beside(table.by, wording.name(negotiation, table.by))
+    said = line(f"  {who} {_verb(negotiation, table)}: {_terms(negotiation, table)}")
+    return [first, said, *_conditions(table.terms)]
+
+
+def _conditions(terms: Terms) -> list[Line]:
+    return [line(f"    {name}: {text}") for name, text in wording.conditions(terms)]
 
 
 def _verb(negotiation: Negotiation, move: Move) -> str:
@@ -106,7 +132,7 @@ def _terms(negotiation: Negotiation, move: Move) -> str:
     return f"{wording.deal(move, negotiation.chemical)} (round {move.round}{kind})"
 
 
-def header(negotiation: Negotiation, now: int) -> list[Line]:
+def header(negotiation: Negotiation, now: int, names: Names) -> list[Line]:
     """Return who negotiates over what, how far it has come, and how long it may last."""
     state = list(filter(None, [wording.phase(negotiation), wording.turn(negotiation)]))
     style = wording.PHASE_STYLES[negotiation.phase]
@@ -114,13 +140,13 @@ def header(negotiation: Negotiation, now: int) -> list[Line]:
         line(Span(visible(negotiation.id), "title"), "  ", Span(", ".join(state), style)),
         [],
     ]
-    width = max(cells(visible(party)) for party in negotiation.roles)
+    width = max(cells(_address(party, names)) for party in negotiation.roles)
     for party, role in negotiation.roles.items():
         part = "began" if party == negotiation.initiator else ""
         if negotiation.phase.open and party == negotiation.turn:
             part = f"{part}, to answer" if part else "to answer"
         said = role.value if role else "role ?"
-        address = Span(padded(visible(party), width), said if role else "")
+        address = Span(padded(_address(party, names), width), said if role else "")
         lines.append(line(f"  {said:<9}", address, f"  {part}"))
     lines.append(line(f"  {'chemical':<9}{visible(negotiation.chemical)}"))
     lines.append(line(f"  {'begun':<9}{_when(negotiation.created, now)}"))
@@ -138,7 +164,7 @@ def _when(at: int, now: int) -> str:
 
 def moves(negotiation: Negotiation, now: int) -> Table:
     """Return the offers and acceptances as a table, oldest first."""
-    from nom_negotiate.core.terms import plain
+    from nom_negotiate.core.terms import CONDITIONS, plain
 
     columns = (
         Column("ROUND", right=True),
@@ -148,6 +174,7 @@ def moves(negotiation: Negotiation, now: int) -> Table:
         Column("WHAT", fold=True),
         Column("WHEN", rank=1),
         Column("WHY", fold=True),
+        *(Column(name.upper(), fold=True) for name in CONDITIONS),
     )
     rows = [
         [
@@ -158,12 +185,20 @@ def moves(negotiation: Negotiation, now: int) -> Table:
             Span(_kind(negotiation, move, now), "good" if move.accepts else ""),
             Span(wording.relative(move.at, now), "dim"),
             Span(visible(move.reason or "")),
+            *(Span(visible(move.terms.conditions.get(name, ""))) for name in CONDITIONS),
         ]
         for move in negotiation.moves
     ]
-    if not any(move.reason for move in negotiation.moves):
-        return Table(columns[:-1], [row[:-1] for row in rows])
-    return Table(columns, rows)
+    # What nobody has said anything of takes no room.
+    optional = range(columns.index(Column("WHY", fold=True)), len(columns))
+    kept = [
+        number
+        for number in range(len(columns))
+        if number not in optional or any(row[number].text for row in rows)
+    ]
+    return Table(
+        [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
+    )
 
 
 def _kind(negotiation: Negotiation, move: Move, now: int) -> str:
@@ -188,20 +223,48 @@ def drawing(out: Output, negotiation: Negotiation) -> list[Line]:
     from nom_negotiate.cli import timeline
 
     glyphs = timeline.UNICODE if out.unicode else timeline.ASCII
-    return timeline.draw(negotiation, out.width, glyphs)
+    return timeline.draw(negotiation, out.width, glyphs, out.names)
 
 
-def messages(negotiation: Negotiation, now: int) -> list[Line]:
-    """Return what the parties said to each other. A line of a message never begins a line."""
-    lines: list[Line] = [line(Span("Messages", "title"))]
-    for spoken in negotiation.messages:
+def reactions(negotiation: Negotiation, now: int) -> list[Line]:
+    """Return how each party likes what it was offered."""
+    lines: list[Line] = [line(Span("Reactions", "title"))]
+    for party, reaction in negotiation.reactions.items():
+        who = Span(f"  {wording.name(negotiation, party)}", _role_style(negotiation, party))
+        about = "" if reaction.round is None else f" to round {reaction.round}"
+        when = Span(f"  {wording.relative(reaction.timestamp, now)}", "dim")
+        lines.append(line(who, f"  {reaction.level} of 100{about}", when))
+    return lines
+
+
+def messages(
+    negotiation: Negotiation, said: Iterable[Spoken], now: int, viewer: Address | None = None
+) -> list[Line]:
+    """Return what the parties said to each other. A line of a message never begins a line.
+
+    Args:
+        negotiation: in which it was said.
+        said: which of its messages.
+        now: unix seconds.
+        viewer: to whom is told which of them are unread, and which of its own were read.
+    """
+    lines: list[Line] = []
+    for spoken in said:
         who = Span(f"  {wording.name(negotiation, spoken.by)}", _role_style(negotiation, spoken.by))
-        lines.append(line(who, Span(f"  {wording.relative(spoken.at, now)}", "dim")))
+        when = Span(f"  {wording.relative(spoken.at, now)}", "dim")
+        lines.append(line(who, when, _reading(negotiation, spoken, viewer)))
         lines += [line(Span("    | ", "dim"), visible(part)) for part in spoken.text.split("\n")]
     return lines
 
 
-def ending(negotiation: Negotiation, now: int) -> list[Line]:
+def _reading(negotiation: Negotiation, spoken: Spoken, viewer: Address | None) -> Span:
+    if viewer == spoken.by:
+        return Span("  read" if spoken.read else "", "dim")
+    unread = viewer is not None and negotiation.phase.open and not spoken.read
+    return Span("  unread" if unread else "", "warn")
+
+
+def ending(negotiation: Negotiation, now: int, names: Names) -> list[Line]:
     """Return how it ended, and where the transactions are."""
     outcome = negotiation.outcome
     assert outcome is not None, "only what has ended has an ending"
@@ -209,10 +272,12 @@ def ending(negotiation: Negotiation, now: int) -> list[Line]:
     lines: list[Line] = [
         line(
             Span("Outcome  ", "title"),
-            Span(wording.outcome(outcome), style),
+            Span(wording.outcome(outcome, names), style),
             Span(f"  {_when(outcome.at, now)}", "dim"),
         )
     ]
+    if outcome.deal is not None:
+        lines += _conditions(outcome.deal.terms)
     for party, name in outcome.transactions.items():
         lines.append(line(f"  {wording.name(negotiation, party)}: transactions/{visible(name)}"))
     return lines

@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from nom_negotiate.cli.names import Names
 from nom_negotiate.cli.output import visible
 
 if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.negotiation import Move, Negotiation
     from nom_negotiate.core.outcome import Outcome
+    from nom_negotiate.core.terms import Terms
 
 PHASE_STYLES: Final = {
     "initiated": "warn",
@@ -95,14 +97,23 @@ def turn(negotiation: Negotiation) -> str:
 
 
 def deal(move: Move, chemical: str) -> str:
-    """Return the terms of a move, such as `900 C at 6`."""
+    """Return the terms of a move, such as `900 C at 6 (delivery, payment)`.
+
+    Of what is in words, only what it is about.
+    """
     from nom_negotiate.core.rules import describe
 
     quantity, _, price = describe(move).partition(" at ")
-    return f"{quantity} {visible(chemical)} at {price}"
+    words = ", ".join(move.terms.conditions)
+    return f"{quantity} {visible(chemical)} at {price}" + (f" ({words})" if words else "")
 
 
-def outcome(found: Outcome) -> str:
+def conditions(terms: Terms) -> list[tuple[str, str]]:
+    """Return the terms in words, each with its name."""
+    return [(name, visible(text)) for name, text in terms.conditions.items()]
+
+
+def outcome(found: Outcome, names: Names | None = None) -> str:
     """Return how a negotiation ended, such as `agreed 900 C at 6`."""
     from nom_negotiate.core.terms import plain
 
@@ -110,6 +121,6 @@ def outcome(found: Outcome) -> str:
     if agreed is not None:
         terms = f"{plain(agreed.quantity)} {visible(agreed.chemical)} at {plain(agreed.price)}"
         return f"agreed {terms}"
-    by = f" by {visible(found.by)}" if found.by else ""
+    by = f" by {(names or Names()).beside(found.by, visible(found.by))}" if found.by else ""
     why = f": {visible(found.reason)}" if found.reason else ""
     return f"{found.outcome.value}{by}{why}"

@@ -44,9 +44,17 @@ from nom_negotiate.core.state import (
     Offer,
     PartyState,
     PastOffer,
+    Reaction,
+    ReadMark,
     Status,
 )
-from nom_negotiate.core.terms import MAX_DIGITS, Terms, agreement_key, parse_number
+from nom_negotiate.core.terms import (
+    CONDITIONS,
+    MAX_DIGITS,
+    agreement_key,
+    check_condition,
+    parse_number,
+)
 from nom_negotiate.errors import InputError
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -126,8 +134,9 @@ def _any_state(raw: Raw, negotiation_id: str) -> PartyState:
         _offer(item, f"history[{n}]", original) for n, item in enumerate(_list(raw, "history"))
     ]
     raw["messages"] = [_split(item, Message) for item in _list(raw, "messages")]
-    if raw.get("limits") is not None:
-        raw["limits"] = _split(raw["limits"], Limits)
+    for field, record in (("limits", Limits), ("read", ReadMark), ("reaction", Reaction)):
+        if raw.get(field) is not None:
+            raw[field] = _split(raw[field], record)
     return _build(_fold(raw, "user", "counterparty"), PartyState)
 
 
@@ -184,7 +193,7 @@ def _ordinary_outcome(data: bytes) -> Outcome | None:
 def _any_outcome(raw: Raw) -> Outcome:
     _check_schema(raw, OUTCOME_SCHEMA)
     if isinstance(raw.get("deal"), dict):
-        raw["deal"] = _fold(_numbers(raw["deal"], "deal", rounded=False), "buyer", "seller")
+        raw["deal"] = _fold(_terms(raw["deal"], "deal", rounded=False), "buyer", "seller")
     return _build(_fold(raw, "initiator", "responder", "by", "states", "transactions"), Outcome)
 
 
@@ -196,7 +205,7 @@ def _check_deal(outcome: Outcome, deal: Deal) -> None:
         chemical=deal.chemical,
         buyer=deal.buyer,
         seller=deal.seller,
-        terms=Terms(price=deal.price, quantity=deal.quantity),
+        terms=deal.terms,
     )
     if deal.agreement_key != expected:
         raise malformed(
@@ -230,7 +239,7 @@ def decode_transaction(data: bytes) -> Transaction:
         return found
     raw = load(data)
     original = _check_schema(raw, TRANSACTION_SCHEMA, optional=True)
-    raw = _fold(_numbers(raw, "transaction", rounded=original), "counterparty")
+    raw = _fold(_terms(raw, "transaction", rounded=original), "counterparty")
     return _build({"schema": TRANSACTION_SCHEMA, **raw}, Transaction)
 
 
@@ -320,7 +329,20 @@ def _list(raw: Raw, field: str) -> list[Any]:
 
 def _offer(raw: Any, where: str, original: bool) -> Raw:
     known = _split(raw, PastOffer if where.startswith("history") else Offer)
-    return _numbers(known, where, rounded=original)
+    return _terms(known, where, rounded=original)
+
+
+def _terms(raw: Raw, where: str, *, rounded: bool) -> Raw:
+    """Return `raw` with checked numbers, and conditions, where present, that can bind."""
+    for field in CONDITIONS:
+        text = raw.get(field)
+        if text is None:
+            continue
+        try:
+            check_condition(text, f"{where}.{field}")
+        except InputError as error:
+            raise malformed(error.message) from None
+    return _numbers(raw, where, rounded=rounded)
 
 
 def _numbers(raw: Raw, where: str, *, rounded: bool) -> Raw:

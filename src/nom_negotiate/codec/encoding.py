@@ -64,10 +64,16 @@ def _is_ordinary_state(state: PartyState) -> bool:
     for said in (offer, *state.history):
         if said.extra or not _has_short_terms(said):
             return False
+    read, reaction = state.read, state.reaction
+    if (read is not None and read.extra) or (reaction is not None and reaction.extra):
+        return False
     return not state.messages or not any(message.extra for message in state.messages)
 
 
 def _has_short_terms(of: Offer | Deal | Transaction) -> bool:
+    if of.delivery is not None or of.payment is not None or of.quality is not None:
+        # Of these every character is looked at, as the careful way does.
+        return False
     quantity = of.quantity
     return is_short(str(of.price)) and is_short(str(quantity)) and bool(quantity)
 

@@ -114,6 +114,9 @@ def _agreed(snapshot: Snapshot, now: int) -> Outcome:
             seller=seller,
             terms=offer.terms,
         ),
+        delivery=offer.delivery,
+        payment=offer.payment,
+        quality=offer.quality,
     )
     return _ended(snapshot, Kind.AGREED, now, deal=deal)
 

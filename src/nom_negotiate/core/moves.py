@@ -34,6 +34,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
         accepts: true for an acceptance.
         valid_until: unix seconds; None for no limit.
         reason: why the offer before it was turned down.
+        delivery, payment, quality: the terms in words; None where they are left open.
     """
 
     by: Address
@@ -45,11 +46,20 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     accepts: bool = False
     valid_until: int | None = None
     reason: str | None = None
+    delivery: str | None = None
+    payment: str | None = None
+    quality: str | None = None
 
     @property
     def terms(self) -> Terms:
-        """Return price and quantity."""
-        return Terms(price=self.price, quantity=self.quantity)
+        """Return what it is over: all that a deal would bind."""
+        return Terms(
+            price=self.price,
+            quantity=self.quantity,
+            delivery=self.delivery,
+            payment=self.payment,
+            quality=self.quality,
+        )
 
     def lapsed(self, now: int) -> bool:
         """Return whether it can no longer be accepted at `now`."""
@@ -176,4 +186,7 @@ def _move(item: _Said, number: int, accepts: bool) -> Move:
         accepts=accepts,
         valid_until=item.offer.valid_until,
         reason=item.offer.reason,
+        delivery=item.offer.delivery,
+        payment=item.offer.payment,
+        quality=item.offer.quality,
     )

@@ -24,7 +24,7 @@ from nom_negotiate.core.moves import moves_of
 from nom_negotiate.core.outcome import Kind, Outcome
 from nom_negotiate.core.snapshot import Problem as Problem
 from nom_negotiate.core.snapshot import Snapshot as Snapshot
-from nom_negotiate.core.state import Limits, Message, PartyState, Status
+from nom_negotiate.core.state import Limits, PartyState, Reaction, ReadMark, Status
 from nom_negotiate.core.terms import Role
 
 
@@ -45,11 +45,17 @@ class Phase(enum.StrEnum):
 
 
 class Spoken(msgspec.Struct, frozen=True, kw_only=True):
-    """A message with its author."""
+    """A message with its author.
+
+    Attributes:
+        at: unix seconds.
+        read: whether the other party has marked it as read.
+    """
 
     by: Address
     at: int
     text: str
+    read: bool = False
 
 
 class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +68,8 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
         expires_at: unix seconds after which, with no further word, it expires.
         revisions: the revision of each party's own file; 0 where it has written none.
         agreed_at: unix seconds at which the later of two matching commitments was made.
+        read: how far each party has read what the other said, where it has marked that.
+        reactions: how each party likes what is offered, where it says so.
     """
 
     id: str
@@ -80,6 +88,8 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     archived: bool
     agreed_at: int | None = None
+    read: Mapping[Address, ReadMark] = msgspec.field(default_factory=dict)
+    reactions: Mapping[Address, Reaction] = msgspec.field(default_factory=dict)
 
     @property
     def offers(self) -> tuple[Move, ...]:
@@ -95,6 +105,19 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     def round(self) -> int:
         """Return the highest round so far, 0 before the first offer."""
         return max((move.round for move in self.moves), default=0)
+
+    def said_to(self, party: Address) -> tuple[Spoken, ...]:
+        """Return the messages that the counterparty of `party` has left, oldest first."""
+        return tuple(message for message in self.messages if message.by != party)
+
+    def unread(self, party: Address) -> int:
+        """Return how many messages `party` has not marked as read.
+
+        0 where it has ended: nothing is written there any more, so no mark could say otherwise.
+        """
+        if not self.phase.open:
+            return 0
+        return sum(not message.read for message in self.said_to(party))
 
     @property
     def buyer(self) -> Address | None:
@@ -168,15 +191,26 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
         outcome=snapshot.outcome,
         archived=snapshot.archived,
         agreed_at=agreed_at,
+        read={s.user: s.read for s in snapshot.states.values() if s.read is not None},
+        reactions={s.user: s.reaction for s in snapshot.states.values() if s.reaction is not None},
     )
 
 
 def _messages(snapshot: Snapshot) -> tuple[Spoken, ...]:
-    said: list[tuple[Address, Message]] = [
-        (state.user, message) for state in snapshot.states.values() for message in state.messages
+    said = [
+        Spoken(by=state.user, at=message.timestamp, text=message.text, read=number < read)
+        for state in snapshot.states.values()
+        for read in (_read_of(snapshot, state),)
+        for number, message in enumerate(state.messages)
     ]
-    said.sort(key=lambda pair: pair[1].timestamp)
-    return tuple(Spoken(by=by, at=m.timestamp, text=m.text) for by, m in said)
+    said.sort(key=lambda spoken: spoken.at)
+    return tuple(said)
+
+
+def _read_of(snapshot: Snapshot, state: PartyState) -> int:
+    """Return how many of the messages in `state` its counterparty has marked as read."""
+    reader = next((other for other in snapshot.states.values() if other is not state), None)
+    return 0 if reader is None or reader.read is None else reader.read.messages
 
 
 def _created(snapshot: Snapshot, moves: Callable[[], tuple[Move, ...]]) -> int:
@@ -252,7 +286,7 @@ def _commitment(snapshot: Snapshot, state: PartyState) -> tuple[object, ...] | N
     if state.status is not Status.AGREED or offer is None or role is None or other is None:
         return None
     buyer, seller = (state.user, other) if role is Role.BUYER else (other, state.user)
-    return buyer, seller, state.negotiation_id, state.chemical, offer.price, offer.quantity
+    return buyer, seller, state.negotiation_id, state.chemical, offer.terms
 
 
 def _words(snapshot: Snapshot) -> list[int]:

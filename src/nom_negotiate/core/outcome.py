@@ -17,7 +17,7 @@ import msgspec
 
 from nom_negotiate.core.fields import always
 from nom_negotiate.core.identity import Address, short_name
-from nom_negotiate.core.terms import Role
+from nom_negotiate.core.terms import Condition, Role, Terms
 from nom_negotiate.core.times import Seconds
 
 OUTCOME_SCHEMA: Final = "nom.outcome/1"
@@ -33,12 +33,15 @@ class Kind(enum.StrEnum):
     EXPIRED = "expired"
 
 
-class Deal(msgspec.Struct, frozen=True, kw_only=True):
+class Deal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who trades what with whom.
 
     Attributes:
         price: per unit.
         quantity: in units.
+        delivery: where, when and how it changes hands; None where that was left open.
+        payment: when and how it is paid; None where that was left open.
+        quality: what it has to be like; None where that was left open.
     """
 
     buyer: Address
@@ -47,6 +50,20 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     quantity: Decimal
     agreement_key: str
+    delivery: Condition | None = None
+    payment: Condition | None = None
+    quality: Condition | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """Return what was agreed."""
+        return Terms(
+            price=self.price,
+            quantity=self.quantity,
+            delivery=self.delivery,
+            payment=self.payment,
+            quality=self.quality,
+        )
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +130,9 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         counterparty: the other side.
         timestamp: unix seconds of the outcome.
         settled: false until the owner marks it.
+        delivery: where, when and how it changes hands; None where that was left open.
+        payment: when and how it is paid; None where that was left open.
+        quality: what it has to be like; None where that was left open.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -126,7 +146,21 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     timestamp: Seconds
     settled: bool = always(bool)
     agreement_key: str | None = None
+    delivery: Condition | None = None
+    payment: Condition | None = None
+    quality: Condition | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def terms(self) -> Terms:
+        """Return what was agreed."""
+        return Terms(
+            price=self.price,
+            quantity=self.quantity,
+            delivery=self.delivery,
+            payment=self.payment,
+            quality=self.quality,
+        )
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -175,6 +209,9 @@ def mirrored(outcome: Outcome) -> dict[Address, Transaction]:
             negotiation_id=outcome.negotiation_id,
             timestamp=outcome.at,
             agreement_key=deal.agreement_key,
+            delivery=deal.delivery,
+            payment=deal.payment,
+            quality=deal.quality,
         )
 
     return {deal.buyer: side(Side.BUY, deal.seller), deal.seller: side(Side.SELL, deal.buyer)}

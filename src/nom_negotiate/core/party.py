@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -24,6 +25,31 @@ MAX_PACK_AFTER_S: Final = 100 * MAX_DURATION_S
 
 PackAge = Annotated[int, msgspec.Meta(ge=0, le=MAX_PACK_AFTER_S)]
 """A number of seconds, up to a hundred years; 0 for never."""
+
+
+MAX_DISPLAY_NAME_CHARS: Final = 100
+
+
+def check_display_name(name: str) -> None:
+    """Refuse what cannot stand beside an address.
+
+    Raises:
+        InputError: `invalid_text`, where it is blank, longer than 100 characters or has a
+            character that is not plainly printable.
+    """
+    if not name.strip() or len(name) > MAX_DISPLAY_NAME_CHARS:
+        raise InputError(
+            "invalid_text",
+            f"a display name must have 1 to {MAX_DISPLAY_NAME_CHARS} characters, has"
+            f" {len(name.strip())}",
+        )
+    bad = next((char for char in name if unicodedata.category(char) in _UNSHOWN), None)
+    if bad is not None:
+        raise InputError("invalid_text", f"a display name must not contain {bad!a}")
+
+
+# What a terminal may obey or cannot show, and what breaks a line. Joiners (Cf) are welcome.
+_UNSHOWN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,11 +22,13 @@ from typing import Final
 from nom_negotiate.core import times
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
-from nom_negotiate.core.state import MAX_ROUND
+from nom_negotiate.core.state import MAX_LEVEL, MAX_ROUND, PartyState
 from nom_negotiate.core.terms import plain
 from nom_negotiate.errors import Conflict, InputError, RuleViolation
 
 MAX_TEXT_CHARS: Final = 2000
+MAX_MESSAGES: Final = 1000
+"""Of one party in one negotiation."""
 _BAD: Final = frozenset({"Cc", "Cs"})
 MAX_DURATION_S: Final = times.MAX_DURATION_S
 
@@ -39,6 +41,8 @@ class Action(enum.StrEnum):
     REJECT = "reject"
     WITHDRAW = "withdraw"
     SAY = "say"
+    REACT = "react"
+    READ = "read"
 
 
 class Standing(enum.Enum):
@@ -52,12 +56,14 @@ class Standing(enum.Enum):
     CONCLUDED = "the negotiation has ended"
 
 
+_TALK: Final = frozenset({Action.SAY, Action.REACT, Action.READ})
+
 ALLOWED: Final[dict[Standing, frozenset[Action]]] = {
-    Standing.OPENING: frozenset({Action.OFFER, Action.REJECT, Action.WITHDRAW, Action.SAY}),
-    Standing.ANSWERING: frozenset({Action.OFFER, Action.ACCEPT, Action.REJECT, Action.SAY}),
-    Standing.ANSWERING_LATE: frozenset({Action.OFFER, Action.REJECT, Action.SAY}),
-    Standing.WAITING: frozenset({Action.WITHDRAW, Action.SAY}),
-    Standing.WAITING_LATE: frozenset({Action.OFFER, Action.WITHDRAW, Action.SAY}),
+    Standing.OPENING: _TALK | {Action.OFFER, Action.REJECT, Action.WITHDRAW},
+    Standing.ANSWERING: _TALK | {Action.OFFER, Action.ACCEPT, Action.REJECT},
+    Standing.ANSWERING_LATE: _TALK | {Action.OFFER, Action.REJECT},
+    Standing.WAITING: _TALK | {Action.WITHDRAW},
+    Standing.WAITING_LATE: _TALK | {Action.OFFER, Action.WITHDRAW},
     Standing.CONCLUDED: frozenset(),
 }
 
@@ -174,6 +180,35 @@ def check_cap(negotiation: Negotiation) -> None:
         raise RuleViolation("rounds_exhausted", f"{negotiation.id} has had all of its {cap} rounds")
 
 
+def check_messages(own: PartyState) -> None:
+    """Refuse a further message where its author has left as many as there may be.
+
+    Raises:
+        RuleViolation: `messages_exhausted`.
+    """
+    said = len(own.messages)
+    if said >= MAX_MESSAGES:
+        raise RuleViolation(
+            "messages_exhausted",
+            f"{own.user} has left {said} messages in {own.negotiation_id}, and {MAX_MESSAGES} are"
+            " the most",
+        )
+
+
+def check_level(level: object) -> int:
+    """Return the level of a reaction, if it is one.
+
+    Raises:
+        InputError: `invalid_level`, where it is no whole number from 0 to 100.
+    """
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= MAX_LEVEL:
+        raise InputError(
+            "invalid_level",
+            f"level must be a whole number from 0 to {MAX_LEVEL}, found {level!a:.24}",
+        )
+    return level
+
+
 def check_valid_until(valid_until: int | None, now: int) -> None:
     """Refuse an offer that would have lapsed when it is made.
 
@@ -251,5 +286,5 @@ def check_text(text: str, field: str) -> str:
 
 
 def describe(move: Move) -> str:
-    """Return the terms of a move in words."""
+    """Return quantity and price of a move in words."""
     return f"{plain(move.quantity)} at {plain(move.price)}"

@@ -14,13 +14,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 
 from nom_negotiate.core.fields import always
 from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address
-from nom_negotiate.core.terms import Role, Terms, agreement_key
+from nom_negotiate.core.terms import Condition, Role, Terms, agreement_key
 from nom_negotiate.core.times import Duration, Seconds
 
 STATE_SCHEMA: Final = "nom.state/1"
@@ -37,6 +37,10 @@ Round = Annotated[int, msgspec.Meta(ge=1, le=MAX_ROUND)]
 
 # JSON numbers above 2^53 are not the same for every reader.
 Revision = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+MAX_LEVEL: Final = 100
+Level = Annotated[int, msgspec.Meta(ge=0, le=MAX_LEVEL)]
 
 
 class Status(enum.StrEnum):
@@ -58,6 +62,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         valid_until: unix seconds after which nobody can accept it; None for no limit.
         accepts: true where these are the counterparty's terms, accepted in that round.
         reason: why the counterparty's offer was turned down by this one.
+        delivery: where, when and how it changes hands; None where that is left open.
+        payment: when and how it is paid; None where that is left open.
+        quality: what it has to be like; None where that is left open.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -68,12 +75,42 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     valid_until: Seconds | None = None
     accepts: bool = False
     reason: str | None = None
+    delivery: Condition | None = None
+    payment: Condition | None = None
+    quality: Condition | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, terms: Terms, *, timestamp: int, round: int, **more: Any) -> Self:
+        """Return the offer of these terms.
+
+        Args:
+            terms: all of them.
+            timestamp: unix seconds.
+            round: see `round`.
+            more: the fields that are no terms.
+        """
+        return cls(
+            price=terms.price,
+            quantity=terms.quantity,
+            timestamp=timestamp,
+            round=round,
+            delivery=terms.delivery,
+            payment=terms.payment,
+            quality=terms.quality,
+            **more,
+        )
 
     @property
     def terms(self) -> Terms:
-        """Return price and quantity."""
-        return Terms(price=self.price, quantity=self.quantity)
+        """Return what it is over: all that a deal would bind."""
+        return Terms(
+            price=self.price,
+            quantity=self.quantity,
+            delivery=self.delivery,
+            payment=self.payment,
+            quality=self.quality,
+        )
 
 
 class PastOffer(Offer, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +134,36 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     timestamp: Seconds
     text: str
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class ReadMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a party has read what the counterparty said.
+
+    Attributes:
+        timestamp: unix seconds.
+        messages: how many of the counterparty's messages, from the first one on.
+        extra: fields that this version does not know, kept as they are.
+    """
+
+    timestamp: Seconds
+    messages: Count
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a party lets its counterparty know of how it likes what is offered. Binds nobody.
+
+    Attributes:
+        timestamp: unix seconds.
+        level: from 0, not at all, to 100, very much.
+        round: of the counterparty's offer that it is about; None where there was none.
+        extra: fields that this version does not know, kept as they are.
+    """
+
+    timestamp: Seconds
+    level: Level
+    round: Round | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -132,8 +199,9 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             ended the negotiation.
         agreement_key: binds the terms of `offer`; present only where `status` is `agreed`.
             Never trusted: a reader makes its own.
-        last_updated: unix seconds of the last change, a message included.
-        revision: grows by one with each change.
+        last_updated: unix seconds of the last word, a message included. A read mark and a
+            reaction are none.
+        revision: grows by one with each change, other than that of a read mark.
         history: the author's earlier offers, oldest first, without the current one.
         messages: what the author said, oldest first.
         created: unix seconds at which the negotiation began; the initiator says it.
@@ -141,6 +209,8 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         reason: why a party rejected or withdrew.
         withdrawn: where `status` is `rejected`, whether the author took its own offer back
             or turned the other side's down; None where it does not say.
+        read: how far the author has read; None where it has marked nothing.
+        reaction: how the author likes what is offered; None where it does not say.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -161,6 +231,8 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits | None = None
     reason: str | None = None
     withdrawn: bool | None = None
+    read: ReadMark | None = None
+    reaction: Reaction | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -226,6 +298,19 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the state with one more message."""
         return self._next(now, messages=(*self.messages, Message(timestamp=now, text=text)))
 
+    def reading(self, messages: int, now: int) -> PartyState:
+        """Return the state in which so many of the counterparty's messages are read.
+
+        It is no word: neither the idle clock nor the revision moves.
+        """
+        mark = ReadMark(timestamp=now, messages=messages)
+        return self._next(now, read=mark, revision=self.revision, last_updated=self.last_updated)
+
+    def reacting(self, level: int, round: int | None, now: int) -> PartyState:
+        """Return the state with this reaction in the place of any before. No word: see above."""
+        reaction = Reaction(timestamp=now, level=level, round=round)
+        return self._next(now, reaction=reaction, last_updated=self.last_updated)
+
     def restoring(self, before: PartyState, now: int) -> PartyState:
         """Return the state that says again what `before` said."""
         return self._next(
@@ -244,12 +329,15 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self.offer, timestamp=self.committed_at)
 
     def _next(self, now: int, **changes: Any) -> PartyState:
-        # The clock may go backwards between two writes; the file's own time does not.
-        at = max(now, self.last_updated)
-        fields = {"schema": STATE_SCHEMA, "offer": self._dated_offer(), **changes}
-        changed = msgspec.structs.replace(
-            self, revision=self.revision + 1, last_updated=at, **fields
-        )
+        fields = {
+            "schema": STATE_SCHEMA,
+            "offer": self._dated_offer(),
+            "revision": self.revision + 1,
+            # The clock may go backwards between two writes; the file's own time does not.
+            "last_updated": max(now, self.last_updated),
+            **changes,
+        }
+        changed = msgspec.structs.replace(self, **fields)
         key = None
         if changed.role is not None and changed.counterparty is not None:
             key = changed.commitment_key(changed.role, changed.counterparty)
@@ -265,6 +353,9 @@ def _past(offer: Offer, status: Status) -> PastOffer:
         valid_until=offer.valid_until,
         accepts=offer.accepts,
         reason=offer.reason,
+        delivery=offer.delivery,
+        payment=offer.payment,
+        quality=offer.quality,
         extra=offer.extra,
         status=status,
     )

@@ -5,6 +5,8 @@ Rules of the room:
 - A price and a quantity are `Decimal`; no binary float is ever compared or hashed.
 - A number has at most 15 significant digits, so that every reader of the JSON number
   on disk, one with binary doubles included, gets the same value back.
+- A condition is bound as it is written, to the last character: nothing is normalized, and
+  what two readers might take for the same text is refused.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
+import unicodedata
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -26,6 +29,28 @@ MAX_EXPONENT: Final = 20
 """Numbers stay below 10^20, and their last digit is at 10^-20 or above."""
 
 MAX_NUMBER_CHARS: Final = 64
+
+MAX_CONDITION_CHARS: Final = 500
+"""An acceptance repeats three of them, and an outcome and two transactions carry them."""
+
+CONDITIONS: Final = ("delivery", "payment", "quality")
+"""The terms in words, each of which an offer may leave open."""
+
+# What more the characters must be is for `check_condition` to say; the pattern is for the schema.
+Condition = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=MAX_CONDITION_CHARS,
+        extra_json_schema={
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$",
+        },
+    ),
+]
+
+# What a terminal may obey (Cc) or what breaks a line (Zl, Zp); half of a surrogate pair (Cs),
+# which no file can hold. No version of Unicode adds to these categories.
+_UNWRITABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
@@ -46,22 +71,75 @@ class Role(enum.StrEnum):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What two parties haggle over: a price per unit and a quantity in units."""
+    """What two parties haggle over. Equal exactly where a deal over them would be the same.
+
+    Attributes:
+        price: per unit.
+        quantity: in units.
+        delivery: where, when and how it changes hands; None where that is left open.
+        payment: when and how it is paid; None where that is left open.
+        quality: what it has to be like; None where that is left open.
+    """
 
     price: Decimal
     quantity: Decimal
+    delivery: Condition | None = None
+    payment: Condition | None = None
+    quality: Condition | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Return the terms in words that are not left open, by name, in the order of names."""
+        return {name: text for name in CONDITIONS if (text := getattr(self, name)) is not None}
 
 
-def parse_terms(price: Number, quantity: Number) -> Terms:
-    """Return checked terms: price >= 0 and quantity > 0, both exact.
+def parse_terms(
+    price: Number,
+    quantity: Number,
+    *,
+    delivery: str | None = None,
+    payment: str | None = None,
+    quality: str | None = None,
+) -> Terms:
+    """Return checked terms: price >= 0 and quantity > 0, both exact, and the terms in words.
 
     Raises:
-        InputError: `invalid_number`, naming the field.
+        InputError: `invalid_number`, `invalid_text`, naming the field.
     """
     return Terms(
         price=parse_number(price, "price"),
         quantity=parse_number(quantity, "quantity", positive=True),
+        delivery=None if delivery is None else check_condition(delivery, "delivery"),
+        payment=None if payment is None else check_condition(payment, "payment"),
+        quality=None if quality is None else check_condition(quality, "quality"),
     )
+
+
+def check_condition(text: object, field: str) -> str:
+    """Return `text` as it is, if it can be one of the terms.
+
+    Raises:
+        InputError: `invalid_text`, where it is empty or longer than 500 characters, begins or
+            ends with a blank, or has a control character or one that breaks a line. A blank
+            at an end is refused because it would bind, and nobody would see it.
+    """
+    if not isinstance(text, str):
+        raise InputError("invalid_text", f"{field} must be a text, found {type(text).__name__}")
+    if not 0 < len(text) <= MAX_CONDITION_CHARS:
+        raise InputError(
+            "invalid_text",
+            f"{field} must have 1 to {MAX_CONDITION_CHARS} characters, has {len(text)}",
+        )
+    if text.isascii() and text.isprintable():
+        ends = " " in (text[0], text[-1])
+    else:
+        bad = next((char for char in text if unicodedata.category(char) in _UNWRITABLE), None)
+        if bad is not None:
+            raise InputError("invalid_text", f"{field} must be one line without {bad!a}")
+        ends = "Zs" in (unicodedata.category(text[0]), unicodedata.category(text[-1]))
+    if ends:
+        raise InputError("invalid_text", f"{field} must not begin or end with a blank")
+    return text
 
 
 def parse_number(value: Number, field: str, *, positive: bool = False) -> Decimal:
@@ -145,9 +223,10 @@ def agreement_key(
     """Return the key that two parties share exactly when they agree on the same deal.
 
     sha256, as 64 lower-case hex digits, over the canonical JSON (RFC 8785) of an object
-    of six strings: buyer, chemical, negotiation_id, price, quantity, seller. Addresses are
-    casefolded, numbers are plain decimal strings without trailing zeros. Test vectors for
-    other languages are in data/vectors/agreement_keys.json.
+    of six strings: buyer, chemical, negotiation_id, price, quantity, seller; and of
+    delivery, payment and quality, each where the terms have it. Addresses are casefolded,
+    numbers are plain decimal strings without trailing zeros, texts are as they are. Test
+    vectors for other languages are in data/vectors/agreement_keys.json.
     """
     texts = f"{buyer}{chemical}{negotiation_id}{seller}"
     if not texts.isprintable() or '"' in texts or "\\" in texts:
@@ -155,18 +234,35 @@ def agreement_key(
         buyer, chemical = buyer.translate(_ESCAPES), chemical.translate(_ESCAPES)
         negotiation_id, seller = negotiation_id.translate(_ESCAPES), seller.translate(_ESCAPES)
     price, quantity = plain(terms.price), plain(terms.quantity)
-    return key_over(negotiation_id, chemical, buyer, seller, price, quantity)
+    if terms.delivery is None and terms.payment is None and terms.quality is None:
+        return key_over(negotiation_id, chemical, buyer, seller, price, quantity)
+    members = {
+        "buyer": buyer,
+        "chemical": chemical,
+        "negotiation_id": negotiation_id,
+        "price": price,
+        "quantity": quantity,
+        "seller": seller,
+        **{name: text.translate(_ESCAPES) for name, text in terms.conditions.items()},
+    }
+    return _digest(",".join(f'"{name}":"{members[name]}"' for name in sorted(members)))
 
 
 def key_over(
     negotiation_id: str, chemical: str, buyer: str, seller: str, price: str, quantity: str
 ) -> str:
-    """Return the agreement key over texts that are what stands between the quotes."""
-    material = (
-        f'{{"buyer":"{buyer}","chemical":"{chemical}","negotiation_id":"{negotiation_id}",'
-        f'"price":"{price}","quantity":"{quantity}","seller":"{seller}"}}'
+    """Return the agreement key, without conditions, over texts that stand for themselves.
+
+    They are what stands between the quotes.
+    """
+    return _digest(
+        f'"buyer":"{buyer}","chemical":"{chemical}","negotiation_id":"{negotiation_id}",'
+        f'"price":"{price}","quantity":"{quantity}","seller":"{seller}"'
     )
-    return hashlib.sha256(material.encode()).hexdigest()
+
+
+def _digest(members: str) -> str:
+    return hashlib.sha256(f"{{{members}}}".encode()).hexdigest()
 
 
 # RFC 8785, section 3.2.2.2: the two-character escapes, then \u00xx in lower case for the

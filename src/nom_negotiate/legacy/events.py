@@ -4,10 +4,10 @@ Each is `{type, payload, timestamp, teamId, teamName}`. A team's own are in its 
 those that change the standing orders are in `marketplace/events/` again, and the old
 reader looked for orders only there. They are reduced in file-name order.
 
-Of the team's events a record needs four: `init` and `update_profile` say who it is,
-`add_transaction` is its books, and `close_negotiation` may carry the reason of a
-rejection. The others are not opened: offers are in the negotiation files, and production,
-inventory, funds and shadow prices are private.
+Of the team's events a record needs five: `init` and `update_profile` say who it is,
+`add_transaction` is its books, `close_negotiation` may carry the reason of a rejection, and
+`add_reaction` says how it liked what was offered. The others are not opened: offers are in the
+negotiation files, and production, inventory, funds and shadow prices are private.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from nom_negotiate.core.state import MAX_LEVEL
 from nom_negotiate.legacy import fields
 from nom_negotiate.legacy.fields import Refused
 from nom_negotiate.legacy.files import read_object
@@ -25,7 +26,7 @@ from nom_negotiate.legacy.listing import Listing
 from nom_negotiate.legacy.orders import is_order_event
 from nom_negotiate.legacy.part import OrderEvent, Part, ProfileFact
 from nom_negotiate.legacy.profiles import profile_fact
-from nom_negotiate.legacy.records import Subject
+from nom_negotiate.legacy.records import OldReaction, Subject
 from nom_negotiate.legacy.transactions import transaction
 
 TEAM_TYPES: Final[dict[str, Subject]] = {
@@ -33,6 +34,7 @@ TEAM_TYPES: Final[dict[str, Subject]] = {
     "update_profile": "profile",
     "add_transaction": "transaction",
     "close_negotiation": "negotiation",
+    "add_reaction": "negotiation",
 }
 """The types of team events that a record needs, and what they become."""
 
@@ -112,6 +114,8 @@ def take_team_event(part: Part, event: Event) -> None:
             )
         case "close_negotiation":
             _take_reason(part, event.payload)
+        case "add_reaction":
+            _take_reaction(part, event)
         case _:
             raise Refused("its name and its type differ")
 
@@ -131,6 +135,16 @@ def _take_reason(part: Part, payload: dict[str, Any]) -> None:
     reason = fields.reason(payload.get("reason"))
     if payload.get("status") == "rejected" and reason is not None:
         part.reasons[fields.label(payload.get("negotiationId"), "negotiationId")] = reason
+
+
+def _take_reaction(part: Part, event: Event) -> None:
+    level = event.payload.get("level")
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= MAX_LEVEL:
+        raise Refused(f"level must be a whole number from 0 to {MAX_LEVEL}")
+    team = fields.address(event.team, "teamId")
+    about = fields.label(event.payload.get("negotiationId"), "negotiationId")
+    # Events come in their order: the last one is how the team likes it now.
+    part.reactions[about, team] = OldReaction(by=team, level=level, at=int(event.at))
 
 
 def _event(path: Path, shown: str) -> Event:

@@ -42,6 +42,7 @@ _NEEDED: Final = (
     "_update_profile.json",
     "_add_transaction.json",
     "_close_negotiation.json",
+    "_add_reaction.json",
 )
 """The events of a team that a record needs. The market's own log has the orders, and the
 negotiation files have the offers."""

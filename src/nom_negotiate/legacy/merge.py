@@ -3,7 +3,8 @@
 Rules of the room:
 
 - A negotiation that two generations have: the one that was updated last counts; at the same
-  second, the later generation. A reason that only the other one has is taken over.
+  second, the later generation. A reason that only the other one has is taken over. Of
+  the reactions of a team the latest counts.
 - A transaction that two generations have, by owner and id: the later generation counts,
   because it knows the time. Where the two do not say the same, that is reported.
 - Orders and profiles are reduced over all generations at once.
@@ -21,7 +22,7 @@ from nom_negotiate.core.identity import Address
 from nom_negotiate.legacy.orders import reduce_orders
 from nom_negotiate.legacy.part import Part
 from nom_negotiate.legacy.profiles import reduce_profiles
-from nom_negotiate.legacy.records import OldData, OldNegotiation, OldTransaction
+from nom_negotiate.legacy.records import OldData, OldNegotiation, OldReaction, OldTransaction
 
 
 def merge(root: Path, parts: Iterable[Part]) -> OldData:
@@ -70,12 +71,25 @@ def _merge_negotiations(parts: Sequence[Part]) -> list[OldNegotiation]:
                 one = _newer(other, one)
             kept[one.id] = one
     reasons: dict[str, str] = {}
+    reactions: dict[tuple[str, Address], OldReaction] = {}
     for part in parts:
         reasons |= part.reasons
+        for key, later in part.reactions.items():
+            if key not in reactions or reactions[key].at <= later.at:
+                reactions[key] = later
     return [
-        dataclasses.replace(one, reason=reasons.get(one.id))
-        if one.status == "rejected" and one.reason is None
-        else one
+        dataclasses.replace(
+            one,
+            reason=reasons.get(one.id)
+            if one.status == "rejected" and one.reason is None
+            else one.reason,
+            # Of anybody else it was never shown.
+            reactions=tuple(
+                reaction
+                for party in (one.initiator, one.responder)
+                if (reaction := reactions.get((one.id, party))) is not None
+            ),
+        )
         for one in kept.values()
     ]
 

@@ -22,6 +22,7 @@ from nom_negotiate.legacy.records import (
     Generation,
     OldNamespace,
     OldNegotiation,
+    OldReaction,
     OldTransaction,
     Subject,
     Unreadable,
@@ -65,6 +66,7 @@ class Part:
 
     Attributes:
         reasons: why negotiations were rejected, by id.
+        reactions: the latest of each team, by id of the negotiation.
         events: in the order in which they are to be reduced.
     """
 
@@ -75,6 +77,7 @@ class Part:
     events: list[OrderEvent] = field(default_factory=list)
     profiles: list[ProfileFact] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    reactions: dict[tuple[str, Address], OldReaction] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     tally: collections.Counter[str] = field(default_factory=collections.Counter)
 

@@ -46,6 +46,21 @@ class OldOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class OldReaction:
+    """How a party liked what was offered to it.
+
+    Attributes:
+        by: who says so.
+        level: from 0 to 100.
+        at: unix seconds.
+    """
+
+    by: Address
+    level: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class OldNegotiation:
     """A negotiation of L2 or L4.
 
@@ -58,6 +73,7 @@ class OldNegotiation:
             itself rejected (it wrote `system`) or did not say.
         closed_at: unix seconds; None while pending.
         reason: why it was rejected, where somebody said so.
+        reactions: the latest of each party that has reacted.
     """
 
     id: str
@@ -78,6 +94,7 @@ class OldNegotiation:
     closed_at: int | None
     reason: str | None
     path: str
+    reactions: tuple[OldReaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

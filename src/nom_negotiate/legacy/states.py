@@ -29,10 +29,11 @@ from nom_negotiate.core.state import (
     Offer,
     PartyState,
     PastOffer,
+    Reaction,
     Status,
 )
 from nom_negotiate.core.terms import Role, Terms, agreement_key
-from nom_negotiate.legacy.records import OldNegotiation, OldOffer
+from nom_negotiate.legacy.records import OldNegotiation, OldOffer, OldReaction
 from nom_negotiate.legacy.target import mark
 from nom_negotiate.store.reading import OUTCOME_NAME
 
@@ -168,11 +169,16 @@ def draft(old: OldNegotiation, id: str, now: int, limits: Limits) -> Draft:
             created=(at if live else old.created_at) if user == old.initiator else None,
             limits=limits if user == old.initiator else None,
             extra=about if user == old.initiator else mark(id=old.id),
+            reaction=next((_reaction(one) for one in old.reactions if one.by == user), None),
         )
         state = _with_offers(state, old.offers, live)
         states.append(keyed(state if live else _with_end(state, old, table)))
     initiator, responder = states
     return Draft((initiator, responder), None if live else _ending(old), mark(id=old.id))
+
+
+def _reaction(old: OldReaction) -> Reaction:
+    return Reaction(timestamp=old.at, level=old.level)
 
 
 def _role(old: OldNegotiation, user: Address) -> Role:

@@ -26,7 +26,6 @@ from nom_negotiate.core.negotiation import Negotiation, Phase, Snapshot, view
 from nom_negotiate.core.outcome import Kind
 from nom_negotiate.core.rules import Action
 from nom_negotiate.core.state import STATE_SCHEMA, PartyState, Status
-from nom_negotiate.core.terms import Terms
 from nom_negotiate.errors import Conflict, NotFound, RecordError, RuleViolation
 from nom_negotiate.store.port import Namespace, Writer
 
@@ -35,11 +34,12 @@ if TYPE_CHECKING:
 
 MAX_LOOKS: Final = 16
 
-SPARE_BYTES: Final = 9 * 1024
+SPARE_BYTES: Final = 16 * 1024
 """What offers and messages leave free of a state file.
 
-Enough for the longest reason (2,000 characters of four bytes) and an acceptance before it, so
-that a party can always answer the last offer, and end what it has begun.
+Enough for the longest reason (2,000 characters of four bytes) and an acceptance before it, which
+repeats the conditions (three times 500 characters), so that a party can always answer the last
+offer, and end what it has begun; and for the one read mark and the one reaction.
 """
 
 
@@ -82,9 +82,14 @@ class Actor:
                 now = seen.now
                 self._check_unmoved(first, seen.negotiation, action)
                 first = first or seen.negotiation
+                if action is Action.READ and not seen.negotiation.phase.open:
+                    return seen.negotiation
                 own = self._own(seen)
                 self._check(seen.negotiation, action, now, round, revision)
-                said = _fitting(change(seen.negotiation, own, now), action)
+                changed = change(seen.negotiation, own, now)
+                if changed is own:
+                    return seen.negotiation
+                said = _fitting(changed, action)
                 if pen.write(seen.place, said, seen=seen.snapshot):
                     return self._look_again(pen, seen.place, own, said, action)
         raise Conflict(
@@ -93,7 +98,7 @@ class Actor:
 
     def _check_unmoved(self, first: Negotiation | None, seen: Negotiation, action: Action) -> None:
         """Refuse to answer what was not on the table when this action began."""
-        if first is None or action is Action.SAY:
+        if first is None or action in (Action.SAY, Action.READ):
             return
         if seen.phase is Phase.AGREED and seen.outcome is None:
             other = seen.responder if seen.initiator == self.address else seen.initiator
@@ -151,16 +156,14 @@ class Actor:
 
     def _obey(self, found: Negotiation, said: PartyState, action: Action) -> Negotiation:
         """Return the negotiation where its outcome followed from what was said, else refuse."""
+        if action is Action.READ:
+            return found
         outcome = found.outcome
         assert outcome is not None
         basis = outcome.states.get(self.address)
         if action is Action.ACCEPT and outcome.outcome is not Kind.EXPIRED:
             deal, offer = outcome.deal, said.offer
-            counted = (
-                deal is not None
-                and offer is not None
-                and offer.terms == Terms(price=deal.price, quantity=deal.quantity)
-            )
+            counted = deal is not None and offer is not None and offer.terms == deal.terms
         else:
             # An acceptance, too: it was heard in time, and whoever had offered did not confirm it.
             counted = basis is not None and basis.revision >= said.revision
@@ -233,7 +236,8 @@ class Actor:
             chemical=seen.negotiation.chemical,
             offer=None,
             status=Status.PENDING,
-            last_updated=seen.now,
+            # Not now: a read mark, which is no word, may be all that is to be said.
+            last_updated=min(seen.now, seen.negotiation.created),
         )
 
 

@@ -8,7 +8,7 @@ Rules of the room:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -58,6 +58,9 @@ class Party(Actor):
         quantity: Number,
         firm: bool = True,
         valid_until: int | None = None,
+        delivery: str | None = None,
+        payment: str | None = None,
+        quality: str | None = None,
         message: str | None = None,
         idle_s: int | None = None,
         life_s: int | None = None,
@@ -74,6 +77,9 @@ class Party(Actor):
             quantity: in units.
             firm: commit to the offer, so that its acceptance alone concludes the deal.
             valid_until: unix seconds after which the offer cannot be accepted.
+            delivery: where, when and how it changes hands; None to leave that open.
+            payment: when and how it is paid; None to leave that open.
+            quality: what it has to be like; None to leave that open.
             message: a remark to go with it.
             idle_s: seconds of silence after which it expires; the root's default if None.
             life_s: seconds after which it expires in any case; the root's default if None.
@@ -88,7 +94,7 @@ class Party(Actor):
         rules.check_counterparty(self.address, other)
         settings = self._store.settings()
         rules.check_chemical(chemical, settings.chemicals)
-        terms = parse_terms(price, quantity)
+        terms = parse_terms(price, quantity, delivery=delivery, payment=payment, quality=quality)
         now = self.desk.now()
         rules.check_valid_until(valid_until, now)
         limits = _limits(settings.limits, idle_s, life_s, max_rounds)
@@ -96,7 +102,7 @@ class Party(Actor):
         my_role = _role(role)
         self.desk.admit(self.address, other)
 
-        offer = _offer(terms, 1, now, valid_until, None)
+        offer = Offer.of(terms, timestamp=now, round=1, valid_until=valid_until)
         opening = PartyState(
             schema=STATE_SCHEMA,
             negotiation_id="",
@@ -136,10 +142,16 @@ class Party(Actor):
         quantity: Number,
         firm: bool = True,
         valid_until: int | None = None,
+        delivery: str | None = None,
+        payment: str | None = None,
+        quality: str | None = None,
         reason: str | None = None,
         revision: int | None = None,
     ) -> Negotiation:
         """Make a counter-offer.
+
+        It says all of its terms: what an earlier offer said of delivery, payment or quality
+        and this one does not is no part of it.
 
         Args:
             negotiation_id: which negotiation.
@@ -147,18 +159,14 @@ class Party(Actor):
             quantity: in units.
             firm: commit to it.
             valid_until: unix seconds after which it cannot be accepted.
+            delivery: where, when and how it changes hands; None to leave that open.
+            payment: when and how it is paid; None to leave that open.
+            quality: what it has to be like; None to leave that open.
             reason: why the offer on the table is turned down.
             revision: the revision of one's own state that this is based on.
         """
-        terms = parse_terms(price, quantity)
-        why = None if reason is None else rules.check_text(reason, "reason")
-        rules.check_valid_until(valid_until, self.desk.now())
-
-        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
-            rules.check_cap(seen)
-            offer = _offer(terms, seen.round + 1, now, valid_until, why)
-            return own.offering(offer, _status(firm), now)
-
+        terms = parse_terms(price, quantity, delivery=delivery, payment=payment, quality=quality)
+        change = self._offering(terms, firm, valid_until, reason)
         return self._act(negotiation_id, Action.OFFER, change, revision=revision)
 
     def accept(
@@ -175,25 +183,58 @@ class Party(Actor):
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
             table = seen.on_table
             assert table is not None, "the rules allow to accept only what is on the table"
-            offer = Offer(
-                price=table.price,
-                quantity=table.quantity,
-                timestamp=now,
-                round=table.round,
-                accepts=True,
-            )
+            offer = Offer.of(table.terms, timestamp=now, round=table.round, accepts=True)
             return own.offering(offer, Status.AGREED, now)
 
         return self._act(negotiation_id, Action.ACCEPT, change, round=round, revision=revision)
 
     def reject(
-        self, negotiation_id: str, *, reason: str | None = None, revision: int | None = None
+        self,
+        negotiation_id: str,
+        *,
+        reason: str | None = None,
+        price: Number | None = None,
+        quantity: Number | None = None,
+        firm: bool = True,
+        valid_until: int | None = None,
+        delivery: str | None = None,
+        payment: str | None = None,
+        quality: str | None = None,
+        revision: int | None = None,
     ) -> Negotiation:
-        """Reject the offer on the table, which ends the negotiation.
+        """Reject the offer on the table, which ends the negotiation, or counter it.
 
-        To reject and go on, make an `offer` with a `reason`.
+        With a price and a quantity it goes on: the counter-offer is made in the same step, and
+        `reason` says why the one before it was turned down. Other than with `offer`, there must
+        be something that can be rejected.
+
+        Args:
+            negotiation_id: which negotiation.
+            reason: why.
+            price: per unit, of a counter-offer; None to end the negotiation.
+            quantity: in units, of a counter-offer; None to end the negotiation.
+            firm: as for `offer`; only a counter-offer has this and what follows.
+            valid_until: as for `offer`.
+            delivery: as for `offer`.
+            payment: as for `offer`.
+            quality: as for `offer`.
+            revision: the revision of one's own state that this is based on.
         """
-        return self._end(negotiation_id, Action.REJECT, reason, revision)
+        if price is None or quantity is None:
+            more = (price, quantity, valid_until, delivery, payment, quality)
+            if not firm or any(each is not None for each in more):
+                raise InputError(
+                    "invalid_number", "a rejection with a counter-offer needs price and quantity"
+                )
+            return self._end(negotiation_id, Action.REJECT, reason, revision)
+        terms = parse_terms(price, quantity, delivery=delivery, payment=payment, quality=quality)
+        counter = self._offering(terms, firm, valid_until, reason)
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            rules.check_action(seen, self.address, Action.REJECT, now)
+            return counter(seen, own, now)
+
+        return self._act(negotiation_id, Action.OFFER, change, revision=revision)
 
     def withdraw(
         self, negotiation_id: str, *, reason: str | None = None, revision: int | None = None
@@ -202,14 +243,70 @@ class Party(Actor):
         return self._end(negotiation_id, Action.WITHDRAW, reason, revision)
 
     def say(self, negotiation_id: str, text: str, *, revision: int | None = None) -> Negotiation:
-        """Leave a message for the counterparty, at most 2,000 characters."""
+        """Leave a message for the counterparty, at most 2,000 characters.
+
+        Raises:
+            RuleViolation: `messages_exhausted`, too, after 1,000 of them.
+        """
         said = rules.check_text(text, "message")
-        return self._act(
-            negotiation_id,
-            Action.SAY,
-            lambda seen, own, now: own.saying(said, now),
-            revision=revision,
-        )
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            rules.check_messages(own)
+            return own.saying(said, now)
+
+        return self._act(negotiation_id, Action.SAY, change, revision=revision)
+
+    def mark_read(self, negotiation_id: str, *, messages: int | None = None) -> Negotiation:
+        """Mark what the counterparty has said as read. Idempotent.
+
+        It is no word: it keeps nothing from expiring, and one's own revision stays. Nothing is
+        written where all of it is marked already, or where the negotiation has ended; so what
+        another process of this party has marked a moment ago is as durable as that one made it.
+
+        Args:
+            negotiation_id: which negotiation.
+            messages: how many of the counterparty's messages were seen, from the first one on;
+                None for all there are. A mark never moves back.
+        """
+        if messages is not None and messages < 0:
+            raise InputError("invalid_number", f"messages must be 0 or more, found {messages}")
+
+        def count(seen: Negotiation) -> int:
+            found = len(seen.said_to(self.address))
+            return found if messages is None else min(messages, found)
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            marked = 0 if own.read is None else own.read.messages
+            return own if count(seen) <= marked else own.reading(count(seen), now)
+
+        # Mostly there is nothing to mark, and then no lock is taken.
+        seen = self.negotiation(negotiation_id)
+        mark = seen.read.get(self.address)
+        if not seen.phase.open or count(seen) <= (0 if mark is None else mark.messages):
+            return seen
+        return self._act(negotiation_id, Action.READ, change)
+
+    def react(self, negotiation_id: str, level: int, *, revision: int | None = None) -> Negotiation:
+        """Let the counterparty know how one likes its offer. Binds nobody.
+
+        A party has one reaction: a new one takes the place of the one before. It keeps nothing
+        from expiring.
+
+        Args:
+            negotiation_id: which negotiation.
+            level: from 0, not at all, to 100, very much.
+            revision: the revision of one's own state that this is based on.
+
+        Raises:
+            InputError: `invalid_level`.
+        """
+        checked = rules.check_level(level)
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            theirs = [move.round for move in seen.offers if move.by != self.address]
+            return own.reacting(checked, max(theirs, default=None), now)
+
+        return self._act(negotiation_id, Action.REACT, change, revision=revision)
 
     def update(
         self,
@@ -218,6 +315,9 @@ class Party(Actor):
         price: Number | None = None,
         quantity: Number | None = None,
         status: str = Status.PENDING,
+        delivery: str | None = None,
+        payment: str | None = None,
+        quality: str | None = None,
         revision: int | None = None,
     ) -> Negotiation:
         """Say terms and a status in one go: the verb of the original design.
@@ -239,7 +339,7 @@ class Party(Actor):
             return self._end(negotiation_id, action, None, revision)
         if price is None or quantity is None:
             raise InputError("invalid_number", f"an update to {wanted} needs price and quantity")
-        terms = parse_terms(price, quantity)
+        terms = parse_terms(price, quantity, delivery=delivery, payment=payment, quality=quality)
         if wanted is Status.AGREED and table is not None and not mine and table.terms == terms:
             return self.accept(negotiation_id, round=table.round, revision=revision)
         return self.offer(
@@ -247,6 +347,9 @@ class Party(Actor):
             price=price,
             quantity=quantity,
             firm=wanted is Status.AGREED,
+            delivery=delivery,
+            payment=payment,
+            quality=quality,
             revision=revision,
         )
 
@@ -308,6 +411,22 @@ class Party(Actor):
         """Return who this party is, None where it has not been said."""
         return self._store.profile(self.address)
 
+    def _offering(
+        self, terms: Terms, firm: bool, valid_until: int | None, reason: str | None
+    ) -> Callable[[Negotiation, PartyState, int], PartyState]:
+        """Return how the state with this offer follows from what was seen."""
+        why = None if reason is None else rules.check_text(reason, "reason")
+        rules.check_valid_until(valid_until, self.desk.now())
+
+        def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
+            rules.check_cap(seen)
+            offer = Offer.of(
+                terms, timestamp=now, round=seen.round + 1, valid_until=valid_until, reason=why
+            )
+            return own.offering(offer, _status(firm), now)
+
+        return change
+
     def _end(
         self, negotiation_id: str, action: Action, reason: str | None, revision: int | None
     ) -> Negotiation:
@@ -319,19 +438,6 @@ class Party(Actor):
             lambda seen, own, now: change(own, why, now),
             revision=revision,
         )
-
-
-def _offer(
-    terms: Terms, number: int, now: int, valid_until: int | None, reason: str | None
-) -> Offer:
-    return Offer(
-        price=terms.price,
-        quantity=terms.quantity,
-        timestamp=now,
-        round=number,
-        valid_until=valid_until,
-        reason=reason,
-    )
 
 
 def _status(firm: bool) -> Status:

@@ -31,7 +31,7 @@ from nom_negotiate.core.identity import (
     parse_address,
     state_file_name,
 )
-from nom_negotiate.core.state import STATE_SCHEMA, Limits, Revision, Round
+from nom_negotiate.core.state import STATE_SCHEMA, Count, Level, Limits, Revision, Round
 from nom_negotiate.core.terms import is_short, key_over
 from nom_negotiate.core.times import Duration, Seconds
 from nom_negotiate.errors import InputError
@@ -49,7 +49,7 @@ class _Part(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     """A part of a state file, with the fields of an ordinary one, in their order.
 
     Numbers are kept as they are written. What is left out here is certain of nobody: an offer
-    that accepts, a reason of an end.
+    that accepts, terms in words, a reason of an end.
     """
 
 
@@ -84,6 +84,17 @@ class _Limits(_Part):
     max_rounds: Round | None = None
 
 
+class _Read(_Part):
+    timestamp: Seconds
+    messages: Count
+
+
+class _Reaction(_Part):
+    timestamp: Seconds
+    level: Level
+    round: Round | None = None
+
+
 class _State(_Part, kw_only=True):
     schema: str
     negotiation_id: str
@@ -100,6 +111,8 @@ class _State(_Part, kw_only=True):
     messages: list[_Message]
     created: Seconds | None = None
     limits: _Limits | None = None
+    read: _Read | None = None
+    reaction: _Reaction | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_State).decode

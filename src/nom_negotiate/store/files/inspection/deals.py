@@ -157,6 +157,7 @@ def _with_terms(seen: int, transaction: Transaction) -> int:
         plain(transaction.price),
         plain(transaction.quantity),
         transaction.agreement_key or "",
+        *(f"{name}:{text}" for name, text in transaction.terms.conditions.items()),
     )
     if seen >> _TERMS not in (0, terms):
         seen |= _DIFFERS
@@ -280,6 +281,7 @@ def _judge(look: Look, seen: int, deal: list[Owned]) -> None:
 def _differing(one: Owned, first: Transaction, name: str) -> str:
     said = one.transaction
     terms = f"{plain(said.quantity)} {said.chemical} at {plain(said.price)}"
+    terms += "".join(f", {key} {text!a}" for key, text in said.terms.conditions.items())
     return f"the transactions and the outcome of {name} differ; this one says {terms}"
 
 
