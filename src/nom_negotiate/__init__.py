@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from nom_negotiate.core.events import Event
+    from nom_negotiate.core.listings import Listed
     from nom_negotiate.core.negotiation import Move, Negotiation, Phase, Problem
     from nom_negotiate.core.outcome import Deal, Kind, Outcome, Side, Transaction
     from nom_negotiate.core.party import Listing, Profile, Settings
@@ -50,6 +51,7 @@ else:
         __name__,
         {
             "core.events": ("Event",),
+            "core.listings": ("Listed",),
             "core.negotiation": ("Move", "Negotiation", "Phase", "Problem"),
             "core.outcome": ("Deal", "Kind", "Outcome", "Side", "Transaction"),
             "core.party": ("Listing", "Profile", "Settings"),
@@ -91,6 +93,7 @@ __all__ = [
     "InputError",
     "Kind",
     "Limits",
+    "Listed",
     "Listing",
     "MemoryStore",
     "Move",

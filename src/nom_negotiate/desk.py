@@ -16,8 +16,10 @@ from nom_negotiate.core.identity import Address, check_id, parse_address
 from nom_negotiate.errors import Conflict, NotFound, RuleViolation, StoreError
 
 if TYPE_CHECKING:
+    from nom_negotiate.core.listings import Listed
     from nom_negotiate.core.negotiation import Negotiation, Problem
     from nom_negotiate.core.party import Settings
+    from nom_negotiate.core.terms import Number
     from nom_negotiate.extensions import Hook, Validator
     from nom_negotiate.figures import Stats, Volume
     from nom_negotiate.party import Party
@@ -193,6 +195,31 @@ class Desk:
                 "ambiguous_negotiation", f"{negotiation_id} is at {owners}: each has one"
             )
         return self.party(found[0].initiator).negotiation(negotiation_id)
+
+    def listings(
+        self,
+        *,
+        chemical: str | None = None,
+        side: str | None = None,
+        text: str | None = None,
+        min_price: Number | None = None,
+        max_price: Number | None = None,
+        party: str | None = None,
+        closed: bool = False,
+    ) -> list[Listed]:
+        """Return the listings of all parties, best price first; see `market.view`."""
+        from nom_negotiate import market
+
+        return market.view(
+            self,
+            chemical=chemical,
+            side=side,
+            text=text,
+            min_price=min_price,
+            max_price=max_price,
+            party=party,
+            closed=closed,
+        )
 
     def poll(self, *, scan: bool = False) -> Report:
         """Make one pass: decide, settle and archive what is ready; see `Poller.poll`.

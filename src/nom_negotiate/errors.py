@@ -32,6 +32,7 @@ CODES: Final[dict[str, Code]] = {
     "invalid_level": Code(400, "give a whole number from 0, not at all, to 100, very much"),
     "invalid_setting": Code(400, "see `nom init --help` for what may be set"),
     "unknown_chemical": Code(400, "use one of the chemicals of this data root"),
+    "missing_terms": Code(400, "say a price and a quantity"),
     "missing_party": Code(400, "say who acts with --as ADDRESS or NOM_USER"),
     # the rules of a negotiation
     "self_negotiation": Code(409, "name another party as counterparty"),
@@ -45,6 +46,9 @@ CODES: Final[dict[str, Code]] = {
     "concluded": Code(409, "start a new negotiation"),
     "rounds_exhausted": Code(409, "accept or reject the offer on the table"),
     "messages_exhausted": Code(409, "make an offer, accept or reject, or start a new negotiation"),
+    "listing_closed": Code(409, "see what stands with `nom listing ls`"),
+    "too_many_listings": Code(409, "close some of them first"),
+    "not_listed": Code(409, "see what is asked for with `nom listing ls`"),
     "rollback_refused": Code(409, "look at what has gone on, then repeat with --force"),
     # somebody else moved first
     "stale_round": Code(409, "look at the negotiation again, then decide"),
@@ -59,7 +63,8 @@ CODES: Final[dict[str, Code]] = {
     "unknown_party": Code(404, "list the parties with `nom tree`"),
     "not_packed": Code(404, "see the months and counts with `nom tree`"),
     "unknown_transaction": Code(404, "list your transactions with `nom show`"),
-    "unknown_listing": Code(404, "list your listings first"),
+    "ambiguous_listing": Code(409, "give more of the id, or say whose with --of ADDRESS"),
+    "unknown_listing": Code(404, "list what there is with `nom listing ls`"),
     "unknown_source": Code(404, "name the directory that holds the old data"),
     # bad records in files
     "malformed_record": Code(422, "let its author write the file again, or move it away"),

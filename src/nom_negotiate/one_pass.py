@@ -11,6 +11,8 @@ Rules of the room:
   goes on.
 - A decision stands only on what both parties say when it is recorded: where one has
   written since, it is made anew.
+- What answers a listing is judged last, when all that was decided before is settled: what
+  is left of the listing tells whether it may be.
 - Two passes never run at once; should a lock fail to hold, outcomes are exclusive anyway.
 """
 
@@ -19,10 +21,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from nom_negotiate.allotment import Allotments, Verdict
 from nom_negotiate.core import rules
 from nom_negotiate.core.decision import decide, objected, quiet_until
 from nom_negotiate.core.identity import Address
-from nom_negotiate.core.negotiation import Problem, Snapshot
+from nom_negotiate.core.moves import moves_of
+from nom_negotiate.core.negotiation import Problem, Snapshot, course_of
 from nom_negotiate.core.outcome import Kind, Outcome
 from nom_negotiate.errors import Conflict, NomError, RecordError
 from nom_negotiate.extensions import Hook, Validator
@@ -50,6 +54,9 @@ class _Case:
         proposed: what it is to be concluded as.
         outcome: what it was concluded as.
         filed: its transactions, once they are placed.
+        agreed_at: when it was agreed on, in unix seconds, where it answers a listing.
+        granted: what was proposed, where a listing has enough left for it.
+        waits: whether another deal that is under way leaves too little of the listing.
     """
 
     def __init__(self, place: Namespace) -> None:
@@ -60,6 +67,9 @@ class _Case:
         self.outcome: Outcome | None = None
         self.filed: dict[Address, Filed] = {}
         self.failed = False
+        self.agreed_at: int | None = None
+        self.granted: Outcome | None = None
+        self.waits = False
 
     def problem(self, reason: str) -> None:
         self.problems.append(Problem(path=self.place.id, reason=reason))
@@ -102,6 +112,9 @@ class Pass:
         self._hooks = hooks
         self._report = report
         self._settings = store.settings()
+        self._allotments = Allotments(store)
+        self._answers: list[_Case] = []
+        self._sharing = False
 
     def make(self, waiting: Waiting, *, trusting: bool) -> None:
         """Do what there is to do; to be called under the poller's lock, once.
@@ -157,20 +170,51 @@ class Pass:
     # One pass
 
     def _go_through(self) -> None:
+        places = self._agenda.places
+        for begin in range(0, len(places), BATCH):
+            cases = [_Case(place) for place in places[begin : begin + BATCH]]
+            self._do(cases)
+            self._tell([case for case in cases if case.agreed_at is None])
+            self._answers += [case for case in cases if case.agreed_at is not None]
+        if self._answers:
+            self._share_out()
+
+    def _do(self, cases: Sequence[_Case]) -> None:
+        self._each(cases, self._look)
+        self._carry_out([case for case in cases if case.proposed])
+
+    def _tell(self, cases: Sequence[_Case]) -> None:
         agenda, report = self._agenda, self._report
-        for begin in range(0, len(agenda.places), BATCH):
-            cases = [_Case(place) for place in agenda.places[begin : begin + BATCH]]
-            self._each(cases, self._look)
-            self._carry_out([case for case in cases if case.proposed])
-            for case in cases:
-                report.problems += case.problems
-                if case.failed:
+        for case in cases:
+            report.problems += case.problems
+            if case.failed:
+                self._again(case)
+                if case.outcome is not None:
+                    # It may be half in the archive, where no hint leads.
+                    agenda.scan_again = True
+            elif case.outcome is not None:
+                report.of(case.outcome.outcome).append(case.place.id)
+
+    def _share_out(self) -> None:
+        """Do what answers listings, once all that was decided before is settled."""
+        self._sharing = True
+        waiting = sorted(self._answers, key=lambda case: (case.agreed_at, case.place))
+        while waiting:
+            before, waits = len(waiting), []
+            for begin in range(0, before, BATCH):
+                cases = waiting[begin : begin + BATCH]
+                self._do(cases)
+                waits += [case for case in cases if case.waits]
+                self._tell([case for case in cases if not case.waits])
+            if len(waits) == before:
+                # What they wait for could not be concluded, or settled. The next pass begins there.
+                self._agenda.scan_again = True
+                for case in waits:
+                    self._report.problems += case.problems
+                    self._going_on.append(case.place)
                     self._again(case)
-                    if case.outcome is not None:
-                        # It may be half in the archive, where no hint leads.
-                        agenda.scan_again = True
-                elif case.outcome is not None:
-                    report.of(case.outcome.outcome).append(case.place.id)
+                return
+            waiting = waits
 
     def _each(self, cases: Sequence[_Case], work: Callable[..., object], *store: Store) -> None:
         """Do the same for each: one cannot stop another."""
@@ -184,6 +228,10 @@ class Pass:
         """See what a negotiation calls for: an outcome, or to be left as it is."""
         place = case.place
         case.proposed, case.failed = None, False
+        case.agreed_at, case.waits = None, False
+        if case.granted is not None:
+            self._allotments.drop(case.granted)
+            case.granted = None
         snapshot = self._store.snapshot(place)
         if snapshot is not None and snapshot.problems and self._store.discard_torn(snapshot):
             snapshot = self._store.snapshot(place)
@@ -194,7 +242,7 @@ class Pass:
         case.problems = list(snapshot.problems)
         case.stood = snapshot.outcome is not None
         case.proposed = snapshot.outcome or self._decided(case, snapshot)
-        if case.proposed is not None:
+        if case.proposed is not None or case.waits or case.agreed_at is not None:
             return
         self._going_on.append(place)
         if snapshot.responder is not None:
@@ -279,13 +327,35 @@ class Pass:
             case.problems.append(Problem(path=path, reason=reason))
             case.failed = True
             return None
+        if outcome.listing is not None and not self._sharing:
+            case.agreed_at = self._agreed_at(snapshot)
+            return None
         try:
-            return self._validated(outcome)
+            outcome = self._validated(outcome)
         except Exception as error:
             # A validator is a stranger's code: whatever it raises, it did not agree.
             case.problem(f"a validator failed: {error!r}; repair it")
             case.failed = True
             return None
+        if outcome.listing is None or outcome.outcome is not Kind.AGREED:
+            return outcome
+        return self._allotted(case, outcome)
+
+    def _agreed_at(self, snapshot: Snapshot) -> int:
+        agreed_at = course_of(snapshot, self._settings.limits, lambda: moves_of(snapshot)).agreed_at
+        assert agreed_at is not None, "both have agreed"
+        return agreed_at
+
+    def _allotted(self, case: _Case, outcome: Outcome) -> Outcome | None:
+        """Return the outcome of an agreement that answers a listing, None where it waits."""
+        verdict = self._allotments.judge(outcome)
+        if verdict is Verdict.GRANTED:
+            case.granted = outcome
+            return outcome
+        if verdict is Verdict.WAITS:
+            case.waits = True
+            return None
+        return objected(outcome, verdict)
 
     def _validated(self, outcome: Outcome) -> Outcome:
         for validator in self._validators():
@@ -298,6 +368,7 @@ class Pass:
         assert case.outcome is not None, "only what is concluded is settled"
         if case.outcome.outcome is Kind.AGREED:
             case.filed = store.settle(case.outcome)
+            self._allotments.settled(case.outcome)
         if store is not self._store:
             # Before the barrier: the way to the archive is durable when the move begins.
             store.announce(case.place, case.outcome.responder)

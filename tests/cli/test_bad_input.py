@@ -27,9 +27,13 @@ def start(
     return ["start", whom, what, "--as", ALICE, "--buy", *terms]
 
 
+def sell(*more: str, what: str = "D", who: str = ALICE) -> list[str]:
+    return ["listing", "post", what, "--sell", "--as", who, *more]
+
+
 # What is typed, the code of the error, its exit status, and words of its message. ID is an
 # active negotiation in which alice has offered and bob has answered with round 2; ENDED is
-# one that bob has rejected.
+# one that bob has rejected. LISTED is alice's listing, of 10 at no price, CLOSED one of before.
 TABLE = [
     (start(whom=CAROL), "closed_root", 3, f"{CAROL} is unknown here, and this data root is closed"),
     (start(whom=ALICE), "self_negotiation", 3, f"{ALICE} cannot negotiate with itself"),
@@ -107,6 +111,48 @@ TABLE = [
     (["reject", "ENDED", "--as", BOB], "concluded", 3, "it is rejected (sold out)"),
     (["withdraw", "ENDED", "--as", ALICE], "concluded", 3, "it is rejected (sold out)"),
     (["say", "ENDED", "hello", "--as", ALICE], "concluded", 3, "it is rejected (sold out)"),
+    (sell("--price", "-1"), "invalid_number", 2, "price must be 0 or more, found -1"),
+    (sell("--quantity", "0"), "invalid_number", 2, "quantity must be greater than 0, found 0"),
+    (sell("--text", "x" * 2001), "invalid_text", 2, "text must have 1 to 2000"),
+    (sell("--text", "\x1b[2J"), "invalid_text", 2, "text must not contain"),
+    (sell(what="X"), "unknown_chemical", 2, "expected one of C, D, N, Q, found 'X'"),
+    (["listing", "post", "C", "--sell"], "missing_party", 2, "and none was named"),
+    (sell(who=CAROL), "closed_root", 3, f"{CAROL} is unknown here"),
+    (["listing", "ls", "X"], "unknown_chemical", 2, "expected one of C, D, N, Q, found 'X'"),
+    (["listing", "ls", "--mine"], "missing_party", 2, "and none was named"),
+    (["listing", "ls", "--of", "bob"], "invalid_address", 2, "an address like name@domain"),
+    (["listing", "ls", "--min-price", "x"], "invalid_number", 2, "min_price must be a finite"),
+    (["listing", "close", "..", "--as", ALICE], "invalid_id", 2, "expected the id of a listing"),
+    (["listing", "close", "9", "--as", BOB], "unknown_listing", 5, f"{BOB} has no listing '9'"),
+    (["listing", "close", "LISTED", "--as", BOB], "unknown_listing", 5, f"{BOB} has no listing"),
+    (["listing", "respond", "9", "--as", BOB], "unknown_listing", 5, "nobody has a listing '9'"),
+    (
+        ["listing", "respond", "LISTED", "--of", CAROL, "--as", BOB],
+        "unknown_listing",
+        5,
+        f"{CAROL} has no listing",
+    ),
+    (["listing", "respond", "LISTED"], "missing_party", 2, "and none was named"),
+    (
+        ["listing", "respond", "LISTED", "--as", ALICE],
+        "self_negotiation",
+        3,
+        f"{ALICE} cannot negotiate with itself",
+    ),
+    (["listing", "respond", "LISTED", "--as", BOB], "missing_terms", 2, "leaves its price open"),
+    (
+        ["listing", "respond", "LISTED", "--as", BOB, "--price", "1", "--quantity", "11"],
+        "not_listed",
+        3,
+        "only 10 of the listing",
+    ),
+    (
+        ["listing", "respond", "LISTED", "--as", BOB, "--price", "1", "--valid-until", "1"],
+        "invalid_time",
+        2,
+        "valid_until must lie between now",
+    ),
+    (["listing", "respond", "CLOSED", "--as", BOB], "listing_closed", 3, "has closed the listing"),
     (["tree", "--party", CAROL], "unknown_party", 5, f"there is no party {CAROL} here"),
     (["init", "--chemical", "../x"], "invalid_setting", 2, "--chemical must be"),
 ]
@@ -122,10 +168,19 @@ class Scene:
         nom.ok("offer", self.active, "--as", BOB, "--price", "6", "--quantity", "900")
         self.ended = nom.start(chemical="N")
         nom.ok("reject", self.ended, "--as", BOB, "--reason", "sold out")
+        self.closed = nom.json(*sell())["id"]
+        nom.ok("listing", "close", self.closed, "--as", ALICE)
+        self.listed = nom.json(*sell("--quantity", "10", what="Q"))["id"]
         nom.ok("poll")
 
     def words(self, arguments: list[str]) -> list[str]:
-        return [a.replace("ID", self.active).replace("ENDED", self.ended) for a in arguments]
+        named = {
+            "ID": self.active,
+            "ENDED": self.ended,
+            "LISTED": self.listed,
+            "CLOSED": self.closed,
+        }
+        return [named.get(a, a).replace("ID", self.active) for a in arguments]
 
 
 @pytest.fixture
@@ -176,6 +231,8 @@ COMMANDS = [
     ["stats"],
     ["tree"],
     ["archive", "ls"],
+    ["listing", "ls"],
+    sell(),
     ["init"],
     ["init", "--party", ALICE],
 ]

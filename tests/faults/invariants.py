@@ -67,6 +67,7 @@ def check(scene: Scene, report: Report, *, both_see: bool = True) -> None:
         one_outcome_that_both_see(desk)
     one_transaction_a_side(desk, ours)
     conserved(desk)
+    no_listing_is_overdrawn(desk)
     scene.check_facts()
     _CHECKED.add(key)
 
@@ -187,6 +188,14 @@ def conserved(desk: Desk) -> None:
     """Invariant 9: what is bought is sold, and what is paid is received."""
     for chemical, volume in desk.stats().volumes.items():
         assert volume.conserved, f"{chemical}: {volume}"
+
+
+def no_listing_is_overdrawn(desk: Desk) -> None:
+    """No more is sold or bought in answer to a listing than it says."""
+    for row in desk.listings(closed=True):
+        quantity = row.listing.quantity
+        dealt = desk.store.dealt(row.listing.user, [row.listing]).get(row.listing.id, {})
+        assert quantity is None or sum(dealt.values()) <= quantity, f"{row.listing.id}: {dealt}"
 
 
 def nothing_left_over(tree: Tree) -> None:

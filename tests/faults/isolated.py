@@ -16,6 +16,7 @@ from tests.faults.use_cases import (
     Do,
     accepted,
     expiring,
+    listed,
     rejected,
     started,
 )
@@ -94,4 +95,5 @@ ISOLATED_CASES: Final = [
     _isolated("a poll with an agreement", accepted),
     _isolated("a poll with a rejection", rejected),
     _isolated("a poll with an expiry", expiring),
+    _isolated("an answer to a listing", listed),
 ]

@@ -306,6 +306,63 @@ def post(scene: Scene) -> None:
     scene.reported(f"alice posted {posted.id}", holds)
 
 
+# Answers to listings
+
+LISTING: Final = f"{NOON}_sell_C"
+ANSWERED: Final = (f"alice_bob_C_{NOON}", f"alice_carol_C_{NOON}")
+
+
+def listed(scene: Scene) -> None:
+    """Alice sells 1000, and all who are to answer are there."""
+    market.post(scene.party(ALICE), side="sell", chemical="C", price="5.50", quantity=1000)
+    for party in (BOB, CAROL):
+        scene.desk.add_party(party)
+
+
+def answer(scene: Scene, by: str = BOB) -> None:
+    deal = market.respond(scene.party(by), ALICE, LISTING)
+    scene.reported(f"{by} answered {LISTING}", offered(deal.id, by, 1, "5.50"))
+
+
+def answered(scene: Scene) -> None:
+    for party in (ALICE, BOB):
+        [one] = scene.party(party).negotiations()
+        assert (one.initiator, one.responder, one.listing) == (ALICE, BOB, LISTING)
+        assert one.turn == ALICE
+
+
+def oversold(scene: Scene) -> None:
+    """Alice has agreed with bob on all that she listed, and a second later with carol, too."""
+    listed(scene)
+    answer(scene, BOB)
+    answer(scene, CAROL)
+    looked(scene)
+    accept(scene, ANSWERED[0], ALICE)
+    scene.clock.forward(1)
+    # Whether this one is a deal is for the poller to say, and not a promise.
+    scene.party(ALICE).accept(ANSWERED[1])
+
+
+def the_first_has_it(scene: Scene) -> None:
+    ended_as(ANSWERED[0], Kind.AGREED)(scene)
+    ended_as(ANSWERED[1], Kind.REJECTED)(scene)
+
+
+def used_up(scene: Scene) -> None:
+    listed(scene)
+    answer(scene)
+    accept(scene, ANSWERED[0], ALICE)
+    poll(scene)
+    scene.memory.sync()
+
+
+def is_closed(scene: Scene) -> None:
+    [one] = market.listings(scene.desk, closed=True)
+    assert one.status == "closed"
+    assert one.left == 0
+    is_marked(scene)
+
+
 # Several at once
 
 BATCH: Final = {
@@ -525,6 +582,9 @@ CASES: Final = [
     Case("a poll over many", batch, poll, batch_ended),
     Case("a mark", settled, mark_settled, is_marked),
     Case("a listing", two_parties, post),
+    Case("an answer to a listing", listed, answer, answered, ("duplicate_negotiation",)),
+    Case("a poll with more answers than is left", oversold, poll, the_first_has_it),
+    Case("a mark that closes a listing", used_up, mark_settled, is_closed),
     Case("a pack", much_ended, pack, is_packed),
     Case("a pack that is added to", packed_and_more, pack, is_packed),
     Case("a sweep", hidden_long_ago, poll),

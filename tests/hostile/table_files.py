@@ -46,6 +46,12 @@ def link_to_a_fifo(scene: Scene) -> None:
     link(scene.file("bob"), scene.outside / "fifo")
 
 
+def no_listing(scene: Scene) -> None:
+    """Nothing that was settled counts against a listing."""
+    for path in scene.root.glob("teams/*/transactions/*.json"):
+        assert "listing" not in json.loads(path.read_bytes())
+
+
 KINDS = [
     Row("a FIFO is not waited for", bob_becomes(fifo), BOBS, f"{REGULAR} something else"),
     Row("a device is not read", bob_becomes(device), BOBS, f"{REGULAR} something else"),
@@ -351,6 +357,33 @@ MEANINGS = [
         ),
         BOBS,
         "1970-01-01",
+    ),
+    *(
+        Row(
+            f"a listing that {name} can be the id of none",
+            bob_says(listing=listing),
+            BOBS,
+            says,
+        )
+        for name, listing, says in (
+            ("leads elsewhere", "../../private/limits", "the id of a listing"),
+            ("is 300 bytes long", "x" * 300, "the id of a listing"),
+            ("moves a terminal", "\x1b[2J", "the id of a listing"),
+            ("is a number", 5, "listing"),
+        )
+    ),
+    Row(
+        "a listing that its initiator does not speak of limits nothing",
+        bob_says(listing="1_sell_C"),
+        None,
+        fate=Fate.SETTLES,
+        holds=no_listing,
+    ),
+    Row(
+        "a beginning that the responder tells in its stead counts for nothing",
+        bob_says(listing="1_sell_C", created=1, limits={"idle_s": 1, "life_s": 1}),
+        None,
+        fate=Fate.SETTLES,
     ),
     Row(
         "an initiator that dates its negotiation back ends its own only",

@@ -595,6 +595,21 @@ def taken(name: str, make: Callable[[Path], object]) -> Row:
     )
 
 
+def listing(**changes: object) -> Callable[[Path], object]:
+    """Return what writes a listing of alice's with these fields."""
+    fields = {
+        "schema": "nom.listing/1",
+        "id": "1_buy_C",
+        "user": ALICE,
+        "type": "buy",
+        "chemical": "C",
+        "created": 1,
+        "status": "active",
+        **changes,
+    }
+    return lambda path: path.write_text(json.dumps(fields))
+
+
 def listed(name: str, make: Callable[[Path], object], says: str) -> Row:
     return Row(
         f"a listing that is {name} is left out",
@@ -621,22 +636,22 @@ BOOKS = [
     listed("a link", lambda path: link(path, "/etc/passwd"), REGULAR),
     listed("a GiB", sparse, "at most 262144"),
     listed("a list", lambda path: path.write_text("[]"), "found list"),
-    listed(
-        "of somebody else",
-        lambda path: path.write_text(
-            json.dumps(
-                {
-                    "schema": "nom.listing/1",
-                    "id": "1_buy_C",
-                    "user": BOB,
-                    "type": "buy",
-                    "chemical": "C",
-                    "created": 1,
-                    "status": "active",
-                }
-            )
+    listed("of somebody else", listing(user=BOB), "bob"),
+    listed("of another name", listing(id="2_buy_C"), "2_buy_C"),
+    listed("of an id that is none", listing(id="a/b"), "the id of a listing"),
+    listed("over less than nothing", listing(quantity=-1), "greater than 0"),
+    listed("left with less than nothing", listing(quantity=1, left=-1), "0 or more"),
+    listed("a book", listing(text="x" * 2001), "2000"),
+    Row(
+        "a listing that moves a terminal is shown without its teeth",
+        filed(
+            ALICE,
+            "listings",
+            "1_buy_C.json",
+            listing(chemical="\x1b[2J", text="\u202e\x1b[31m\n\x9b2J"),
         ),
-        "bob",
+        None,
+        fate=Fate.SETTLES,
     ),
 ]
 

@@ -45,6 +45,7 @@ BEFORE = (
     ["show", VICTIM],
     ["show", OTHERS, "--as", BOB],
     ["tree", "--party", BOB],
+    ["listing", "ls"],
 )
 AFTER = (
     ["ls", "--all", "--archived"],
@@ -53,6 +54,7 @@ AFTER = (
     ["tree"],
     ["tree", "--json"],
     ["stats"],
+    ["listing", "ls", "--closed", "--json"],
 )
 
 
@@ -96,6 +98,7 @@ def look(desk: Desk) -> None:
         desk.negotiations,
         desk.stats,
         lambda: list(market.listings(desk)),
+        lambda: desk.listings(closed=True),
     ]
     for party in map(desk.party, PARTIES):
         questions += [party.negotiations, party.transactions, partial(getattr, party, "profile")]

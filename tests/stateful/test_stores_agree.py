@@ -279,6 +279,23 @@ class StoresAgree(RuleBasedStateMachine):
         listing = posted[number % len(posted)].id if posted else "none"
         self.both(lambda desk: market.close(desk.party(party), listing), party)
 
+    @rule(
+        party=addresses,
+        author=addresses,
+        number=st.integers(0, 3),
+        price=st.none() | prices,
+        quantity=st.none() | quantities,
+        again=st.booleans(),
+    )
+    def respond(self, party: str, author: str, number: int, **options: Any) -> None:
+        posted = self.desks[0].store.listings(self.desks[0].party(author).address)[0]
+        listing = posted[number % len(posted)].id if posted else "none"
+        deal = self.both(
+            lambda desk: market.respond(desk.party(party), author, listing, **options), party
+        )
+        if isinstance(deal, Negotiation):
+            self.deals.append((deal.initiator, deal.id))
+
     # What happens around them
 
     @rule(seconds=st.sampled_from([1, 59, 60, HOUR, 23 * HOUR, DAY + 1]))
@@ -340,7 +357,8 @@ class StoresAgree(RuleBasedStateMachine):
                 self.check_new_outcome(place, outcome, before)
         for place in self.promised:
             outcome = self.found_outcomes()[place]
-            assert outcome.outcome is Kind.AGREED or outcome.reason == "too dear"
+            overdrawn = outcome.listing is not None and "of the listing" in str(outcome.reason)
+            assert outcome.outcome is Kind.AGREED or overdrawn or outcome.reason == "too dear"
         self.promised.clear()
 
     def check_new_outcome(
@@ -380,9 +398,17 @@ class StoresAgree(RuleBasedStateMachine):
             for party in desk.parties()
         ]
 
+    def nothing_is_overdrawn(self) -> None:
+        for desk in self.desks:
+            for row in desk.listings(closed=True):
+                dealt = desk.store.dealt(row.listing.user, [row.listing])
+                total = sum(dealt.get(row.listing.id, {}).values())
+                assert row.listing.quantity is None or total <= row.listing.quantity
+
     @invariant()
     def the_invariants_hold(self) -> None:
         self.the_stores_hold_the_same()
+        self.nothing_is_overdrawn()
         self.a_state_changes_only_by_its_own_users_action()
         self.an_outcome_never_changes()
         self.each_agreement_has_exactly_one_transaction_on_each_side()

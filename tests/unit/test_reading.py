@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -28,11 +29,12 @@ from nom_negotiate.core.decision import decide
 from nom_negotiate.core.identity import Address, parse_address, state_file_name
 from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Kind
-from nom_negotiate.core.state import PartyState, Status
+from nom_negotiate.core.state import Offer, PartyState, Status
 from nom_negotiate.core.terms import Role
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store import reading
 
+NOON = 1704312345
 WHERE = f"teams/{ALICE}/negotiations/{ID}"
 BROKEN = b"{"
 
@@ -402,6 +404,47 @@ def test_whatever_lies_there_is_a_snapshot(
         if name.endswith("_state.json") and name not in told:
             assert isinstance(data, bytes)
             assert sha256(data).hexdigest() in snapshot.digests.values()
+
+
+# Answers to listings, whose author has not spoken yet
+
+
+def answer(user: str = BOB, counterparty: str = ALICE, listing: str | None = "1_buy_C") -> bytes:
+    """Return what somebody who answers alice's listing writes first."""
+    opening = PartyState(
+        schema="nom.state/1",
+        negotiation_id=ID,
+        user=Address(user),
+        counterparty=Address(counterparty),
+        role=Role.SELLER,
+        chemical="C",
+        offer=None,
+        status=Status.PENDING,
+        last_updated=NOON,
+        created=NOON,
+        listing=listing,
+    )
+    offer = Offer(price=Decimal(5), quantity=Decimal(1), timestamp=NOON, round=1)
+    return codec.encode(opening.offering(offer, Status.AGREED, NOON))
+
+
+def test_whoever_answered_a_listing_is_the_responder_before_its_author_has_spoken() -> None:
+    snapshot = assembled({"bob_state.json": answer()})
+    assert (snapshot.responder, snapshot.listing) == (BOB, "1_buy_C")
+    assert snapshot.opening == snapshot.states[Address(BOB)]
+    assert snapshot.decidable
+    assert not snapshot.problems
+
+
+@pytest.mark.parametrize("stranger", [CAROL, "bob@elsewhere.edu", "bob_c@stonybrook.edu"])
+def test_a_stranger_who_claims_the_same_and_has_a_link_does_not_count(stranger: str) -> None:
+    short = stranger.partition("@")[0]
+    name = f"{stranger}_state.json" if short == "bob" else f"{short}_state.json"
+    files = {"bob_state.json": answer(), name: answer(stranger)}
+    snapshot = assembled(files, linked=lambda party: True)
+    assert snapshot.responder == BOB
+    assert snapshot.decidable
+    assert set(problems(snapshot)) == {name}
 
 
 # What was read before

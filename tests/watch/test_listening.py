@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from nom_negotiate import Desk, FileStore, MemoryStore, Report, Store, StoreErro
 from nom_negotiate.poller import run
 from nom_negotiate.store.files import doorbell, inotify
 from nom_negotiate.store.files.listening import Listening
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux has inotify; elsewhere there are scans"
+)
 
 TERMS: dict[str, Any] = {"chemical": "C", "role": "buyer", "price": "5.50", "quantity": 1000}
 LONG_S = 60.0

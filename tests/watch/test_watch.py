@@ -385,3 +385,17 @@ def test_the_events_do_not_depend_on_when_somebody_looks(
 def told(event: Event) -> dict[str, Any]:
     # Whether an offer was firm is lost with the end of the negotiation.
     return {name: value for name, value in event.as_dict().items() if name != "firm"}
+
+
+def test_who_answers_a_listing_is_said_to_have_started(
+    desk: Desk, alice: Party, bob: Party, clock: Clock, watch: Watch
+) -> None:
+    listing = market.post(alice, side="sell", chemical="C", price=6, quantity=500)
+    deal = market.respond(bob, ALICE, listing.id)
+    clock.forward(1)
+    market.close(alice, listing.id)
+    found = watch.look()
+    assert sorted(kinds(found)) == ["listing.closed", "listing.posted", "offer_made", "started"]
+    [started] = [event for event in found if event.kind == "negotiation.started"]
+    assert isinstance(started, events.Started)
+    assert (started.by, started.initiator, started.buyer) == (BOB, ALICE, BOB)

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ from nom_negotiate.core import events
 from nom_negotiate.core.events import Event
 from nom_negotiate.store.files import inotify, mounted, watching
 from nom_negotiate.watch import Watch
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux has inotify; elsewhere there are scans"
+)
 
 TERMS: dict[str, Any] = {"chemical": "C", "role": "buyer", "price": "5.50", "quantity": 1000}
 DEADLINE_S = 120.0

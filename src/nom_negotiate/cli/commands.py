@@ -30,6 +30,9 @@ TABLE: Final = (
     Entry(
         "react", f"{_HERE}.react:react", "Tell how you like the offer, from 0 to 100.", _NEGOTIATE
     ),
+    Entry(
+        "listing", f"{_HERE}.listing:listing", "Post standing orders, and answer them.", _NEGOTIATE
+    ),
     Entry("ls", f"{_HERE}.ls:ls", "List negotiations.", _LOOK),
     Entry("show", f"{_HERE}.show:show", "Show one negotiation, and draw its prices.", _LOOK),
     Entry("watch", f"{_HERE}.watch:watch", "Show what happens, until stopped.", _LOOK),

@@ -9,7 +9,9 @@ from nom_negotiate.cli.names import Names
 
 if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
+    from nom_negotiate.core.listings import Listed
     from nom_negotiate.core.negotiation import Move, Negotiation
+    from nom_negotiate.core.party import Listing
 
 
 def of_negotiation(
@@ -45,6 +47,8 @@ def of_negotiation(
         "archived": negotiation.archived,
         "outcome": None if outcome is None else codec.builtins(outcome),
     }
+    if negotiation.listing is not None:
+        shape["listing"] = negotiation.listing
     if viewer is not None:
         shape["revision"] = negotiation.revisions.get(viewer, 0)
         shape["unread"] = negotiation.unread(viewer)
@@ -55,3 +59,26 @@ def _move(move: Move) -> dict[str, Any]:
     shape = codec.builtins(move)
     del shape["accepts"]
     return shape
+
+
+def of_listing(found: Listing) -> dict[str, Any]:
+    """Return a listing as `listing post` and `listing close` print it."""
+    return {
+        "id": found.id,
+        "user": found.user,
+        "type": found.type.value,
+        "chemical": found.chemical,
+        "price": found.price,
+        "quantity": found.quantity,
+        "text": found.text,
+        "created": found.created,
+        "status": found.status.value,
+        "closed_at": found.closed_at,
+    }
+
+
+def of_listed(row: Listed) -> dict[str, Any]:
+    """Return a row of `listing ls`: the listing, who its author is, and what is left of it."""
+    status = "active" if row.stands else "closed"
+    more = {"display_name": row.display_name, "left": row.left, "status": status}
+    return {**of_listing(row.listing), **more}

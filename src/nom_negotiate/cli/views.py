@@ -142,13 +142,15 @@ def header(negotiation: Negotiation, now: int, names: Names) -> list[Line]:
     ]
     width = max(cells(_address(party, names)) for party in negotiation.roles)
     for party, role in negotiation.roles.items():
-        part = "began" if party == negotiation.initiator else ""
+        part = _part(negotiation, party)
         if negotiation.phase.open and party == negotiation.turn:
             part = f"{part}, to answer" if part else "to answer"
         said = role.value if role else "role ?"
         address = Span(padded(_address(party, names), width), said if role else "")
         lines.append(line(f"  {said:<9}", address, f"  {part}"))
     lines.append(line(f"  {'chemical':<9}{visible(negotiation.chemical)}"))
+    if negotiation.listing is not None:
+        lines.append(line(f"  {'listing':<9}{visible(negotiation.listing)}"))
     lines.append(line(f"  {'begun':<9}{_when(negotiation.created, now)}"))
     if negotiation.phase.open:
         lines.append(line(f"  {'expires':<9}{_when(negotiation.expires_at, now)}"))
@@ -156,6 +158,13 @@ def header(negotiation: Negotiation, now: int, names: Names) -> list[Line]:
     if cap is not None:
         lines.append(line(f"  {'rounds':<9}{negotiation.round} of at most {cap}"))
     return lines
+
+
+def _part(negotiation: Negotiation, party: Address) -> str:
+    first = party == negotiation.initiator
+    if negotiation.listing is not None:
+        return "posted the listing" if first else "answered it"
+    return "began" if first else ""
 
 
 def _when(at: int, now: int) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.negotiation import Move, Negotiation
     from nom_negotiate.core.outcome import Outcome
+    from nom_negotiate.core.party import Listing
     from nom_negotiate.core.terms import Terms
 
 PHASE_STYLES: Final = {
@@ -124,3 +125,19 @@ def outcome(found: Outcome, names: Names | None = None) -> str:
     by = f" by {(names or Names()).beside(found.by, visible(found.by))}" if found.by else ""
     why = f": {visible(found.reason)}" if found.reason else ""
     return f"{found.outcome.value}{by}{why}"
+
+
+def listing(found: Listing) -> str:
+    """Return what a listing asks for, such as `sell 100 C at 5.5`."""
+    from nom_negotiate.core.terms import plain
+
+    quantity = "" if found.quantity is None else f" {plain(found.quantity)}"
+    price = "" if found.price is None else f" at {plain(found.price)}"
+    return f"{found.type.value}{quantity} {visible(found.chemical)}{price}"
+
+
+def party(address: Address, display_name: str | None) -> str:
+    """Return an address with the name beside it, where somebody has given one."""
+    if display_name is None or display_name == address:
+        return visible(address)
+    return f"{visible(display_name)} <{visible(address)}>"

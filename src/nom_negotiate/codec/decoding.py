@@ -18,6 +18,7 @@ from nom_negotiate.core.identity import (
     MAX_NAME_BYTES,
     Address,
     check_id,
+    check_listing_id,
     is_chemical,
     parse_address,
 )
@@ -113,6 +114,7 @@ def _checked(state: PartyState, negotiation_id: str) -> PartyState:
         )
     if state.user == state.counterparty:
         raise malformed(f"expected two parties, found {state.user} on both sides")
+    _check_listing(state.listing)
     if state.schema is not None:
         _check_own(state, negotiation_id)
     return state
@@ -168,6 +170,7 @@ def decode_outcome(data: bytes) -> Outcome:
         raise malformed("an outcome has a deal exactly where it is agreed")
     if outcome.initiator == outcome.responder:
         raise malformed(f"expected two parties, found {outcome.initiator} on both sides")
+    _check_listing(outcome.listing)
     if outcome.deal is not None:
         _check_deal(outcome, outcome.deal)
     # A migrated agreement stands for no transactions: it was executed before.
@@ -232,12 +235,16 @@ def decode_transaction(data: bytes) -> Transaction:
     """
     found = _ordinary(data, Transaction)
     if (
-        found is not None
-        and found.schema == TRANSACTION_SCHEMA
-        and _are_parsed((found.counterparty,))
+        found is None
+        or found.schema != TRANSACTION_SCHEMA
+        or not _are_parsed((found.counterparty,))
     ):
-        return found
-    raw = load(data)
+        found = _any_transaction(load(data))
+    _check_listing(found.listing)
+    return found
+
+
+def _any_transaction(raw: Raw) -> Transaction:
     original = _check_schema(raw, TRANSACTION_SCHEMA, optional=True)
     raw = _fold(_terms(raw, "transaction", rounded=original), "counterparty")
     return _build({"schema": TRANSACTION_SCHEMA, **raw}, Transaction)
@@ -262,7 +269,19 @@ def decode_listing(data: bytes) -> Listing:
     """
     raw = load(data)
     _check_schema(raw, LISTING_SCHEMA)
-    return _build(_fold(_numbers(raw, "listing", rounded=False), "user"), Listing)
+    raw = _numbers(raw, "listing", rounded=False, fields=("price", "quantity", "left"))
+    listing = _build(_fold(raw, "user"), Listing)
+    _check_listing(listing.id)
+    return listing
+
+
+def _check_listing(found: str | None) -> None:
+    if found is None:
+        return
+    try:
+        check_listing_id(found)
+    except InputError as error:
+        raise malformed(error.message) from None
 
 
 def decode_settings(data: bytes) -> Settings:
@@ -345,10 +364,12 @@ def _terms(raw: Raw, where: str, *, rounded: bool) -> Raw:
     return _numbers(raw, where, rounded=rounded)
 
 
-def _numbers(raw: Raw, where: str, *, rounded: bool) -> Raw:
-    """Return `raw` with price and quantity, where present, as checked decimals."""
+def _numbers(
+    raw: Raw, where: str, *, rounded: bool, fields: tuple[str, ...] = ("price", "quantity")
+) -> Raw:
+    """Return `raw` with its numbers, where present, as checked decimals."""
     raw = dict(raw)
-    for field in ("price", "quantity"):
+    for field in fields:
         value = raw.get(field)
         if value is None:
             continue

@@ -145,6 +145,7 @@ def _ended(
             party: Basis(revision=state.revision, sha256=snapshot.digests[party])
             for party, state in snapshot.states.items()
         },
+        listing=snapshot.listing,
     )
 
 

@@ -368,12 +368,13 @@ def _started(snapshot: Snapshot, about: Mapping[str, Any], moves: tuple[Move, ..
         for party in (snapshot.initiator, snapshot.responder)
         if party is not None
     }
-    own = snapshot.states.get(snapshot.initiator)
+    opening = snapshot.opening
     times = [state.last_updated for state in snapshot.states.values()]
-    at = own.created if own is not None and own.created is not None else None
+    at = None if opening is None else opening.created
     return Started(
         at=min([*times, *(move.at for move in moves)]) if at is None else at,
-        by=snapshot.initiator,
+        # Who answers a listing speaks first, and is not the initiator.
+        by=moves[0].by if moves and snapshot.listing is not None else snapshot.initiator,
         buyer=next((party for party, role in roles.items() if role == "buyer"), None),
         seller=next((party for party, role in roles.items() if role == "seller"), None),
         **about,

@@ -35,6 +35,8 @@ MAX_SHORT_NAME_BYTES: Final = 100
 
 MAX_CHEMICAL_CHARS: Final = 16
 
+LISTING_SUFFIX: Final = ".json"
+
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@._-")
 
 MAX_REMEMBERED: Final = 4096
@@ -207,5 +209,27 @@ def check_id(text: str) -> str:
         shown = ascii(text if len(text) <= 60 else text[:60] + "...")
         raise InputError(
             "invalid_id", f"expected an id such as alice_bob_C_1704312345, found {shown}"
+        )
+    return text
+
+
+def check_listing_id(text: str) -> str:
+    """Return `text` if it can be the id of a listing, whose file is named after it.
+
+    Raises:
+        InputError: `invalid_id`, where it is empty, hidden, longer than 250 bytes, or has
+            a slash, blank, control or invisible characters.
+    """
+    try:
+        check_id(text)
+        fits = len(f"{text}{LISTING_SUFFIX}".encode("utf-8", "replace")) <= MAX_NAME_BYTES
+    except InputError:
+        fits = False
+    if not fits:
+        shown = ascii(text if len(text) <= 60 else text[:60] + "...")
+        raise InputError(
+            "invalid_id",
+            f"expected the id of a listing such as 1704312345_sell_C, found {shown}",
+            hint="copy the id from `nom listing ls`",
         )
     return text

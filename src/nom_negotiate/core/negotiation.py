@@ -70,6 +70,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
         agreed_at: unix seconds at which the later of two matching commitments was made.
         read: how far each party has read what the other said, where it has marked that.
         reactions: how each party likes what is offered, where it says so.
+        listing: id of the initiator's listing that it answers; None for none.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     agreed_at: int | None = None
     read: Mapping[Address, ReadMark] = msgspec.field(default_factory=dict)
     reactions: Mapping[Address, Reaction] = msgspec.field(default_factory=dict)
+    listing: str | None = None
 
     @property
     def offers(self) -> tuple[Move, ...]:
@@ -149,9 +151,9 @@ def course_of(
         defaults: the limits of a negotiation that says none itself.
         moves: returns `moves_of` the snapshot; mostly nobody has to ask.
     """
-    initiators = snapshot.states.get(snapshot.initiator)
-    limits = (initiators.limits if initiators else None) or defaults
-    created = _created(snapshot, moves)
+    opening = snapshot.opening
+    limits = (opening.limits if opening else None) or defaults
+    created = _created(snapshot, opening, moves)
     silent_since = max(created, _last_word(snapshot))
     expires_at = min(silent_since + limits.idle_s, created + limits.life_s)
     return Course(created, expires_at, limits, _agreed_at(snapshot, moves, created, limits))
@@ -193,6 +195,7 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
         agreed_at=agreed_at,
         read={s.user: s.read for s in snapshot.states.values() if s.read is not None},
         reactions={s.user: s.reaction for s in snapshot.states.values() if s.reaction is not None},
+        listing=snapshot.listing,
     )
 
 
@@ -213,10 +216,11 @@ def _read_of(snapshot: Snapshot, state: PartyState) -> int:
     return 0 if reader is None or reader.read is None else reader.read.messages
 
 
-def _created(snapshot: Snapshot, moves: Callable[[], tuple[Move, ...]]) -> int:
-    initiators = snapshot.states.get(snapshot.initiator)
-    if initiators is not None and initiators.created is not None:
-        return initiators.created
+def _created(
+    snapshot: Snapshot, opening: PartyState | None, moves: Callable[[], tuple[Move, ...]]
+) -> int:
+    if opening is not None and opening.created is not None:
+        return opening.created
     times = [move.at for move in moves()] + [s.last_updated for s in snapshot.states.values()]
     return min(times, default=0)
 

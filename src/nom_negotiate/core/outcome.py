@@ -90,6 +90,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         states: what it was decided from, by address.
         transactions: the names of the two transaction files, by address, for `agreed`; none
             for a migrated agreement, which was executed before.
+        listing: id of the initiator's listing that it counts against; None for none.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -105,6 +106,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deal: Deal | None = None
     states: Mapping[Address, Basis] = always(dict)
     transactions: Mapping[Address, str] = always(dict)
+    listing: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -133,6 +135,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         delivery: where, when and how it changes hands; None where that was left open.
         payment: when and how it is paid; None where that was left open.
         quality: what it has to be like; None where that was left open.
+        listing: id of the listing that it counts against, the owner's or the counterparty's;
+            None for none.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -149,6 +153,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     delivery: Condition | None = None
     payment: Condition | None = None
     quality: Condition | None = None
+    listing: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
@@ -212,6 +217,7 @@ def mirrored(outcome: Outcome) -> dict[Address, Transaction]:
             delivery=deal.delivery,
             payment=deal.payment,
             quality=deal.quality,
+            listing=outcome.listing,
         )
 
     return {deal.buyer: side(Side.BUY, deal.seller), deal.seller: side(Side.SELL, deal.buyer)}

@@ -50,6 +50,8 @@ def check_display_name(name: str) -> None:
 
 # What a terminal may obey or cannot show, and what breaks a line. Joiners (Cf) are welcome.
 _UNSHOWN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+ListingText = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+"""What the author of a listing says of it."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,10 +83,14 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         id: unique among the listings of its party; the name of the file.
         user: who posted it, and the only writer.
         type: what its author wants to do.
-        price: per unit, the most (buy) or the least (sell); None where it is left open.
-        quantity: in units; None where it is left open.
+        price: per unit, what its author bids (buy) or asks (sell), which need not be the limit;
+            None where it is left open.
+        quantity: in units; None where it is left open, and then no deal uses it up.
+        text: what its author says of it, at most 2,000 characters; None for nothing.
         created: unix seconds.
         closed_at: unix seconds; None while it stands.
+        left: how much of `quantity` deals had left when its author noted it last; None for all.
+            It follows from the author's transactions: it is for those who cannot read them.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -95,9 +101,11 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     chemical: str
     price: Decimal | None = None
     quantity: Decimal | None = None
+    text: ListingText | None = None
     created: Seconds
     status: ListingStatus = ListingStatus.ACTIVE
     closed_at: Seconds | None = None
+    left: Decimal | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 

@@ -76,6 +76,37 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         """Return the counterparty of `party`."""
         return self.responder if party == self.initiator else self.initiator
 
+    @property
+    def opening(self) -> PartyState | None:
+        """Return the state that says when it began, and how long it may last.
+
+        The initiator's; or the responder's, where that one answers a listing and so has spoken
+        first. None where nobody says so.
+        """
+        own = self.states.get(self.initiator)
+        if own is not None and own.created is not None:
+            return own
+        theirs = self._responders()
+        if theirs is not None and theirs.listing is not None and theirs.created is not None:
+            return theirs
+        return own
+
+    @property
+    def listing(self) -> str | None:
+        """Return the id of the initiator's listing that this answers, None for none.
+
+        What the initiator says counts: it is its own listing. The responder's word does where
+        the initiator has not spoken yet, or writes the original format, which has no word for it.
+        """
+        own = self.states.get(self.initiator)
+        if own is not None and own.schema is not None:
+            return own.listing
+        theirs = self._responders()
+        return None if theirs is None else theirs.listing
+
+    def _responders(self) -> PartyState | None:
+        return None if self.responder is None else self.states.get(self.responder)
+
     def role(self, party: Address) -> Role | None:
         """Return the role of `party`: its own word, else the opposite of the other's."""
         own = self.states.get(party)

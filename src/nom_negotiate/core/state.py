@@ -204,13 +204,15 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         revision: grows by one with each change, other than that of a read mark.
         history: the author's earlier offers, oldest first, without the current one.
         messages: what the author said, oldest first.
-        created: unix seconds at which the negotiation began; the initiator says it.
-        limits: how long it may last; the initiator says it.
+        created: unix seconds at which the negotiation began; the initiator says it, or else
+            who began it by answering a listing.
+        limits: how long it may last; the same one says it.
         reason: why a party rejected or withdrew.
         withdrawn: where `status` is `rejected`, whether the author took its own offer back
             or turned the other side's down; None where it does not say.
         read: how far the author has read; None where it has marked nothing.
         reaction: how the author likes what is offered; None where it does not say.
+        listing: id of the initiator's listing that the negotiation answers; None for none.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -233,6 +235,7 @@ class PartyState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withdrawn: bool | None = None
     read: ReadMark | None = None
     reaction: Reaction | None = None
+    listing: str | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property

@@ -14,6 +14,7 @@ Rules of the room:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -127,6 +128,20 @@ class Actor:
         if action in (Action.OFFER, Action.ACCEPT):
             # It may have been taken out of the settings since: no deal over it would settle.
             rules.check_chemical(seen.chemical, self._store.settings().chemicals)
+        if action is Action.ACCEPT and seen.listing is not None:
+            self._check_left(seen, seen.listing)
+
+    def _check_left(self, seen: Negotiation, listing_id: str) -> None:
+        """Refuse to accept what the poller would refuse, as far as that can be told by now."""
+        # Imported here: what concerns no listing does without.
+        from nom_negotiate import market
+        from nom_negotiate.core import listings
+
+        assert seen.on_table is not None, "the rules allow to accept only what is on the table"
+        with suppress(NotFound):
+            # Where it is gone, nothing limits what its author agrees to.
+            found = market.find(self.desk, seen.initiator, listing_id)
+            listings.check_left(found, seen.on_table.quantity)
 
     def _look_again(
         self, pen: Writer, place: Namespace, before: PartyState, said: PartyState, action: Action
@@ -227,6 +242,9 @@ class Actor:
         own = snapshot.states.get(self.address)
         if own is not None:
             return msgspec.structs.replace(own, counterparty=other, role=role)
+        # Whoever has posted the listing that was answered says, as the initiator, what else the
+        # other side alone would say: so nobody but itself can count a deal against its listing.
+        theirs = snapshot.opening if self.address == snapshot.initiator else None
         return PartyState(
             schema=STATE_SCHEMA,
             negotiation_id=snapshot.id,
@@ -238,6 +256,9 @@ class Actor:
             status=Status.PENDING,
             # Not now: a read mark, which is no word, may be all that is to be said.
             last_updated=min(seen.now, seen.negotiation.created),
+            created=None if theirs is None else theirs.created,
+            limits=None if theirs is None else theirs.limits,
+            listing=None if theirs is None else theirs.listing,
         )
 
 

@@ -9,6 +9,7 @@ Rules of the room:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -20,7 +21,7 @@ from nom_negotiate.core.party import Profile
 from nom_negotiate.core.rules import Action
 from nom_negotiate.core.state import STATE_SCHEMA, Limits, Offer, PartyState, Status
 from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
-from nom_negotiate.errors import InputError, NotFound
+from nom_negotiate.errors import InputError, NotFound, StoreError
 from nom_negotiate.party.action import Actor
 from nom_negotiate.store.port import Filed, Namespace
 
@@ -66,8 +67,12 @@ class Party(Actor):
         life_s: int | None = None,
         max_rounds: int | None = None,
         again: bool = False,
+        listing: str | None = None,
     ) -> Negotiation:
         """Start a negotiation with a first offer.
+
+        Where it answers a listing of the counterparty, that one is the initiator: it has asked
+        for it. This party is the responder, and speaks first.
 
         Args:
             counterparty: whose address to negotiate with.
@@ -86,9 +91,13 @@ class Party(Actor):
             max_rounds: cap on the offers of both sides together.
             again: allow a second active negotiation with the same party over the same
                 chemical.
+            listing: id of the counterparty's listing that it answers; an agreement counts
+                against that, and is refused where less is left by then.
 
         Raises:
-            RuleViolation: `self_negotiation`, `duplicate_negotiation`, `closed_root`.
+            RuleViolation: `self_negotiation`, `duplicate_negotiation`, `closed_root`;
+                `listing_closed`, `not_listed` where the listing does not ask for it.
+            NotFound: `unknown_listing`.
         """
         other = parse_address(counterparty)
         rules.check_counterparty(self.address, other)
@@ -100,6 +109,13 @@ class Party(Actor):
         limits = _limits(settings.limits, idle_s, life_s, max_rounds)
         said = None if message is None else rules.check_text(message, "message")
         my_role = _role(role)
+        if listing is not None:
+            # Imported here, as below: what concerns no listing does without.
+            from nom_negotiate import market
+            from nom_negotiate.core import listings
+
+            answered = market.find(self.desk, other, listing)
+            listings.check_answer(answered, my_role, chemical, terms.quantity)
         self.desk.admit(self.address, other)
 
         offer = Offer.of(terms, timestamp=now, round=1, valid_until=valid_until)
@@ -115,6 +131,7 @@ class Party(Actor):
             last_updated=now,
             created=now,
             limits=limits,
+            listing=listing,
         )
 
         def first_state(negotiation_id: str) -> PartyState:
@@ -129,7 +146,7 @@ class Party(Actor):
                 rules.check_duplicate(
                     other, chemical, self._viewed(self._store.between(self.address, other))
                 )
-            place = pen.create(other, chemical, now, first_state)
+            place = pen.create(other, chemical, now, first_state, invited=listing is not None)
         return self._look(place.id).negotiation
 
     # Answering
@@ -178,6 +195,9 @@ class Party(Actor):
             negotiation_id: which negotiation.
             round: the round that was seen; refused where another one is on the table.
             revision: the revision of one's own state that this is based on.
+
+        Raises:
+            RuleViolation: `not_listed`, too, where it answers a listing of which less is left.
         """
 
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
@@ -403,6 +423,12 @@ class Party(Actor):
                         marked = msgspec.structs.replace(filed.transaction, settled=settled)
                         if marked != filed.transaction:
                             pen.replace_transaction(name, marked)
+                        if marked.listing is not None:
+                            from nom_negotiate import market
+
+                            with suppress(StoreError):
+                                # It is marked. The next call of its own writes this down.
+                                market.note(self, pen)
                         return marked
         raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
 

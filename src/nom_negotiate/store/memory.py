@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import (
+    LISTING_SUFFIX,
     Address,
     check_id,
+    check_listing_id,
     directory_name,
     negotiation_id,
     state_file_name,
 )
+from nom_negotiate.core.listings import Counted
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
 from nom_negotiate.core.party import Listing, Profile, Settings
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, StoreError
-from nom_negotiate.store import reading
+from nom_negotiate.store import dealings, reading
 from nom_negotiate.store.port import (
     PACK_AT_MOST,
     SCAN_EVERY_S,
+    Dealt,
     Filed,
     Namespace,
     Packing,
@@ -247,6 +251,28 @@ class MemoryStore:
             room = dict(self._listings.get(party, {}))
         return [codec.decode_listing(room[name]) for name in sorted(room)], []
 
+    def listing(self, party: Address, listing_id: str) -> Listing | None:
+        """Return the party's listing of that id, None where there is none."""
+        with self._lock:
+            data = self._listings.get(party, {}).get(f"{listing_id}{LISTING_SUFFIX}")
+        return None if data is None else codec.decode_listing(data)
+
+    def unfinished(self, initiator: Address) -> Iterator[Namespace]:
+        """Yield those of the party's own active negotiations that have an outcome already."""
+        with self._lock:
+            found = [
+                place
+                for place, files in self._files.items()
+                if place.initiator == initiator
+                and not place.archived
+                and reading.OUTCOME_NAME in files
+            ]
+        yield from sorted(found)
+
+    def dealt(self, party: Address, listings: Iterable[Listing]) -> Dealt:
+        """Return the quantities that count against listings, by id and negotiation."""
+        return dealings.dealt(Counted(listings), self.transactions(party)[0])
+
     # Retention
 
     def pack(
@@ -461,23 +487,26 @@ class MemoryWriter:
 
     def create(
         self,
-        responder: Address,
+        other: Address,
         chemical: str,
         seconds: int,
         first_state: Callable[[str], PartyState],
+        *,
+        invited: bool = False,
     ) -> Namespace:
         """Create a negotiation with its first state; both parties find it, or neither."""
         store, me = self._store, self._party
-        if not store.known(responder):
-            raise StoreError("store_failed", f"cannot start a negotiation: no {responder}")
+        if not store.known(other):
+            raise StoreError("store_failed", f"cannot start a negotiation: no {other}")
+        initiator, responder = (other, me) if invited else (me, other)
         with store._lock:
-            name = negotiation_id(me, responder, chemical, seconds)
-            while any(store.find(party, name) for party in (me, responder)):
+            name = negotiation_id(initiator, responder, chemical, seconds)
+            while any(store.find(party, name) for party in (me, other)):
                 seconds += 1
-                name = negotiation_id(me, responder, chemical, seconds)
-            place = Namespace(name, me)
+                name = negotiation_id(initiator, responder, chemical, seconds)
+            place = Namespace(name, initiator)
             data = codec.encode(first_state(name))
-            store._files[place] = {state_file_name(me, responder): data}
+            store._files[place] = {state_file_name(me, other): data}
             store._responders[responder, name] = place
             store._linked[place] = responder
             store._rung.add(place)
@@ -511,7 +540,12 @@ class MemoryWriter:
         assert listing.user == self._party, "a pen writes its own party's listings only"
         with self._store._lock:
             room = self._store._listings[self._party]
-            room[f"{check_id(listing.id)}.json"] = codec.encode(listing)
+            room[f"{check_listing_id(listing.id)}{LISTING_SUFFIX}"] = codec.encode(listing)
+
+    def remove_listing(self, listing_id: str) -> None:
+        """Remove one of this party's own listings; one that is gone already is fine."""
+        with self._store._lock:
+            self._store._listings[self._party].pop(f"{listing_id}{LISTING_SUFFIX}", None)
 
 
 def _active(place: Namespace) -> Namespace:

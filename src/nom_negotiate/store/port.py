@@ -12,11 +12,13 @@ Rules of the room:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.negotiation import Problem, Snapshot
     from nom_negotiate.core.outcome import Outcome, Transaction
@@ -43,6 +45,10 @@ class Namespace(NamedTuple):
     id: str
     initiator: Address
     archived: bool = False
+
+
+Dealt: TypeAlias = "Mapping[str, Mapping[str, Decimal]]"
+"""Quantities by the id of a listing and the id of the negotiation in which they were agreed."""
 
 
 class Filed(NamedTuple):
@@ -203,20 +209,25 @@ class Writer(Protocol):
 
     def create(
         self,
-        responder: Address,
+        other: Address,
         chemical: str,
         seconds: int,
         first_state: Callable[[str], PartyState],
+        *,
+        invited: bool = False,
     ) -> Namespace:
         """Create a negotiation with its first state; both parties find it, or neither.
 
         An id that is taken moves on to the next second.
 
         Args:
-            responder: the counterparty, whose directory exists.
+            other: the counterparty, whose directory exists.
             chemical: enters the id.
             seconds: unix seconds; enters the id.
             first_state: called with the id, returns this party's state.
+            invited: whether the counterparty has asked for it, by a listing: then that one is
+                the initiator, in whose directory the negotiation lies and who writes in it when
+                it speaks; this party is the responder, and the first to write.
         """
 
     def write(
@@ -248,6 +259,9 @@ class Writer(Protocol):
 
     def write_listing(self, listing: Listing) -> None:
         """Write one of this party's own listings."""
+
+    def remove_listing(self, listing_id: str) -> None:
+        """Remove one of this party's own listings; one that is gone already is fine."""
 
 
 class Store(Protocol):
@@ -409,6 +423,22 @@ class Store(Protocol):
 
     def listings(self, party: Address) -> tuple[list[Listing], list[Problem]]:
         """Return the party's listings by id, and what could not be read."""
+
+    def listing(self, party: Address, listing_id: str) -> Listing | None:
+        """Return the party's listing of that id, None where there is none that can be read."""
+
+    def unfinished(self, initiator: Address) -> Iterator[Namespace]:
+        """Yield those of the party's own active negotiations that have an outcome already.
+
+        A pass that was cut short has left them; the next one settles and archives them.
+        """
+
+    def dealt(self, party: Address, listings: Iterable[Listing]) -> Dealt:
+        """Return the quantities that count against listings of the party, by id and negotiation.
+
+        From its own transactions, packed or not; those that cannot be read are left out. Reads
+        only those whose names say that they may count.
+        """
 
     def pack(
         self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST

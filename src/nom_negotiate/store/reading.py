@@ -21,6 +21,7 @@ from nom_negotiate.core.identity import (
     MAX_REMEMBERED,
     Address,
     directory_name,
+    negotiation_id,
     short_name,
     state_file_name,
 )
@@ -278,7 +279,23 @@ class _Assembly:
         for found in (linked, others):
             if len(found) == 1:
                 return found[0]
+        if own is None:
+            # Somebody has answered a listing, and a stranger may have left a file and a link, too,
+            # before its author has spoken. An id proves nothing, but two of them do not fit it.
+            answers = [
+                file.user
+                for name, file in states.items()
+                if file.user in linked and self.fits(name, file)
+            ]
+            return answers[0] if len(answers) == 1 else None
         return None
+
+    def fits(self, name: str, file: _File) -> bool:
+        """Return whether this answers a listing, and id and name are what they would be then."""
+        if file.state.listing is None or not file.would_be(name):
+            return False
+        label = negotiation_id(self.initiator, file.user, file.state.chemical, 0)[:-1]
+        return self.id.startswith(label) and self.id.removeprefix(label).isdigit()
 
     def strangers(
         self, states: Parsed, counted: Collection[str], responder: Address | None

@@ -327,14 +327,29 @@ def create(
     first_state: Callable[[str], PartyState],
     owners: Owners = SHARED,
     packed: Callable[[Address, str, int], bool] = lambda party, name, seconds: False,
+    *,
+    author: Address | None = None,
 ) -> Namespace:
-    """Create a namespace with the initiator's first state, and the responder's link to it.
+    """Create a namespace with its first state, and the responder's link to it.
 
-    The caller holds the initiator's lock, so only another initiator's link can take the
-    name at the responder in between; creating a link fails then, and the next second is
-    tried.
+    The caller holds the author's lock. Whoever else wants the name, even for the same pair, has
+    to make the same link first; creating it fails then, and the next second is tried.
+
+    Args:
+        disk: what changes go through.
+        layout: of the data root.
+        parties: initiator and responder.
+        chemical: enters the id.
+        seconds: unix seconds; enters the id.
+        first_state: called with the id, returns the author's state.
+        owners: whom the files tell apart.
+        packed: whether an id that stems from that time is packed at a party.
+        author: whose the first state is: the initiator's, unless it is said. A responder answers
+            a listing, and lays the namespace down at its author.
     """
     initiator, responder = parties
+    author = initiator if author is None else author
+    counterparty = responder if author == initiator else initiator
     for party in parties:
         bounded.check_room(layout, party, ACTIVE)
     if not owners.isolated:
@@ -351,13 +366,14 @@ def create(
             continue
         # Encoded first: a state that cannot be written must leave nothing behind.
         data = codec.encode(first_state(namespace.id))
-        hidden = owners.claim(disk, layout, initiator)
+        # In the author's own room: in another's, only whoever holds that one's lock makes things.
+        hidden = owners.claim(disk, layout, author)
         link = layout.entry(responder, namespace.id, archived=False)
         if not disk.link_to(layout.link_text(namespace), link):
             owners.release(disk, hidden)
             continue
         try:
-            disk.replace(f"{hidden}/{state_file_name(initiator, responder)}", data)
+            disk.replace(f"{hidden}/{state_file_name(author, counterparty)}", data)
             disk.move(hidden, layout.namespace(namespace))
         except BaseException as error:
             if os.path.isdir(hidden):

@@ -68,13 +68,25 @@ class PackRoom:
         return self._both(party, unpacked, look)
 
     def filed(
-        self, party: Address, unpacked: Callable[[], tuple[list[Filed], list[Problem]]]
+        self,
+        party: Address,
+        unpacked: Callable[[], tuple[list[Filed], list[Problem]]],
+        wanted: Callable[[str], bool] = lambda name: True,
+        *,
+        since: int = 0,
     ) -> tuple[list[Filed], list[Problem]]:
-        """Return the party's transactions by name, unpacked and packed, and what is wrong."""
+        """Return the party's transactions by name, unpacked and packed, and what is wrong.
+
+        Args:
+            party: whose.
+            unpacked: lists those that are unpacked.
+            wanted: whether a packed one of that name is asked for.
+            since: unix seconds; no older ones are asked for.
+        """
 
         def look() -> tuple[list[Filed], list[Problem]]:
             found, problems = unpacked()
-            packed, more = self.packs.transactions(party)
+            packed, more = self.packs.transactions(party, wanted, since=since)
             return merged(found, packed), problems + more
 
         return self._both(party, unpacked, look)

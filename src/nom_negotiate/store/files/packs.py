@@ -161,9 +161,13 @@ class Packs:
                 return found
         return look()
 
-    def of(self, party: Address) -> list[Pack]:
-        """Return the party's packs, by month."""
-        found = (self._get(party, month, identity) for month, identity in self.signature(party))
+    def of(self, party: Address, *, since: str = "") -> list[Pack]:
+        """Return the party's packs, by month; those of that month and later."""
+        found = (
+            self._get(party, month, identity)
+            for month, identity in self.signature(party)
+            if month >= since
+        )
         return [pack for pack in found if pack is not None]
 
     def get(self, party: Address, month: str) -> Pack | None:
@@ -243,13 +247,27 @@ class Packs:
             )
         return None if record is None else snapshot_of(record)
 
-    def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:
-        """Return the party's packed transactions, and what could not be read."""
+    def transactions(
+        self,
+        party: Address,
+        wanted: Callable[[str], bool] = lambda name: True,
+        *,
+        since: int = 0,
+    ) -> tuple[list[Filed], list[Problem]]:
+        """Return the party's packed transactions, and what could not be read.
+
+        Args:
+            party: whose.
+            wanted: whether one of that name is asked for.
+            since: unix seconds; packs of the months before are not opened.
+        """
         found: list[Filed] = []
         problems: list[Problem] = []
-        for pack in self.of(party):
+        for pack in self.of(party, since=month_of(since)):
             problems += self.problems(pack)
             for name, spot in pack.transactions.items():
+                if not wanted(name):
+                    continue
                 try:
                     found.append(Filed(name, transaction_of(self.fetch(pack, spot))))
                 except RecordError as error:

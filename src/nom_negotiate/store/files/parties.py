@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address, address_of_directory
+from nom_negotiate.core.identity import (
+    LISTING_SUFFIX,
+    Address,
+    address_of_directory,
+    check_listing_id,
+)
 from nom_negotiate.errors import RecordError, StoreError
 from nom_negotiate.store.files import bounded
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE
 from nom_negotiate.store.files.root import Root
-from nom_negotiate.store.port import Filed
+from nom_negotiate.store.port import Dealt, Filed
 
 # Imported late, all of these: an idle poll writes nothing, and reads no record.
 if TYPE_CHECKING:
@@ -123,7 +128,7 @@ class Parties(Root):
         found, problems = self._records(party, "listings", codec.decode_listing)
         listings = []
         for name, record in found:
-            if (record.user, f"{record.id}.json") == (party, name):
+            if (record.user, f"{record.id}{LISTING_SUFFIX}") == (party, name):
                 listings.append(record)
                 continue
             path = self.layout.relative(f"{self.layout.room(party, 'listings')}/{name}")
@@ -131,8 +136,42 @@ class Parties(Root):
             problems.append(Problem(path=path, reason=reason))
         return listings, problems
 
+    def listing(self, party: Address, listing_id: str) -> Listing | None:
+        """Return the party's listing of that id, None where there is none that can be read."""
+        with reported(f"read the listing {listing_id} of {party}"):
+            try:
+                room = bounded.check_room(self.layout, party, "listings")
+                data = bounded.read_record(f"{room}/{check_listing_id(listing_id)}{LISTING_SUFFIX}")
+                found = None if data is None else codec.decode_listing(data)
+            except (FileNotFoundError, NotADirectoryError, RecordError):
+                return None
+        return (
+            found if found is not None and (found.user, found.id) == (party, listing_id) else None
+        )
+
+    def dealt(self, party: Address, listings: Iterable[Listing]) -> Dealt:
+        """Return the quantities that count against listings, by id and negotiation."""
+        from nom_negotiate.core.listings import Counted
+        from nom_negotiate.store import dealings
+
+        counted = Counted(listings)
+
+        def unpacked() -> tuple[list[Filed], list[Problem]]:
+            found, problems = self._records(
+                party, "transactions", codec.decode_transaction, counted.may
+            )
+            return [Filed(name, record) for name, record in found], problems
+
+        with reported(f"read the packs of {party}"):
+            filed, _ = self.packed.filed(party, unpacked, counted.may, since=counted.since)
+        return dealings.dealt(counted, filed)
+
     def _records(
-        self, party: Address, room: str, decode: Callable[[bytes], T]
+        self,
+        party: Address,
+        room: str,
+        decode: Callable[[bytes], T],
+        wanted: Callable[[str], bool] = lambda name: True,
     ) -> tuple[list[tuple[str, T]], list[Problem]]:
         from nom_negotiate.core.negotiation import Problem
 
@@ -148,7 +187,7 @@ class Parties(Root):
                 path = self.layout.relative(self.layout.room(party, room))
                 return [], [Problem(path=path, reason=str(error.strerror))]
             for name in names:
-                if name.startswith(".") or not name.endswith(".json"):
+                if name.startswith(".") or not name.endswith(".json") or not wanted(name):
                     continue
                 path = f"{directory}/{name}"
                 try:

@@ -153,6 +153,15 @@ class FileStore(Parties):
             # Asked again at last: it may have been unpacked in between.
             return self.packed.snapshot(place) or read_snapshot(self.layout, place, self.owners)
 
+    def unfinished(self, initiator: Address) -> Iterator[Namespace]:
+        """Yield those of the party's own active negotiations that have an outcome already."""
+        from nom_negotiate.store.reading import OUTCOME_NAME
+
+        with reported(f"look at the outcomes of {initiator}"):
+            for place in self._entries(initiator, archived=False, links=False):
+                if os.path.lexists(f"{self.layout.namespace(place)}/{OUTCOME_NAME}"):
+                    yield place
+
     def conclude(self, place: Namespace, outcome: Outcome) -> Outcome:
         """Record the outcome unless there is one; return the one that stands."""
         from nom_negotiate.store.files import namespace

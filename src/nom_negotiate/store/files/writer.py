@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address, check_id, state_file_name
+from nom_negotiate.core.identity import (
+    LISTING_SUFFIX,
+    Address,
+    check_listing_id,
+    state_file_name,
+)
 from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
@@ -64,24 +69,31 @@ class FileWriter:
 
     def create(
         self,
-        responder: Address,
+        other: Address,
         chemical: str,
         seconds: int,
         first_state: Callable[[str], PartyState],
+        *,
+        invited: bool = False,
     ) -> Namespace:
         """Create a negotiation with its first state; both parties find it, or neither."""
         with reported("start a negotiation"):
             place = namespace.create(
                 self._disk,
                 self._layout,
-                (self._party, responder),
+                (other, self._party) if invited else (self._party, other),
                 chemical,
                 seconds,
                 first_state,
                 self._owners,
                 self._packed.takes,
+                author=self._party,
             )
         doorbell.ring(self._disk, self._layout, place)
+        if invited and self._owners.isolated:
+            # A pass lays out spare namespaces of the initiators that it hears of, and a scan of
+            # everybody; this one has used its own.
+            doorbell.leave(self._disk, self._layout, doorbell.SCAN)
         return place
 
     def write(self, place: Namespace, state: PartyState, *, seen: Snapshot | None = None) -> bool:
@@ -117,7 +129,13 @@ class FileWriter:
     def write_listing(self, listing: Listing) -> None:
         """Write one of this party's own listings."""
         assert listing.user == self._party, "a pen writes its own party's listings only"
-        check_id(listing.id)
+        check_listing_id(listing.id)
         with reported(f"write the listing {listing.id}"):
             room = bounded.check_room(self._layout, self._party, "listings")
-            self._disk.replace(f"{room}/{listing.id}.json", codec.encode(listing))
+            self._disk.replace(f"{room}/{listing.id}{LISTING_SUFFIX}", codec.encode(listing))
+
+    def remove_listing(self, listing_id: str) -> None:
+        """Remove one of this party's own listings; one that is gone already is fine."""
+        with reported(f"remove the listing {listing_id}"):
+            room = bounded.check_room(self._layout, self._party, "listings")
+            self._disk.remove(f"{room}/{check_listing_id(listing_id)}{LISTING_SUFFIX}")

@@ -10,7 +10,7 @@ import stat
 from typing import Final
 
 from nom_negotiate import codec
-from nom_negotiate.core.identity import Address, address_of_directory
+from nom_negotiate.core.identity import LISTING_SUFFIX, Address, address_of_directory
 from nom_negotiate.errors import ConfigurationError, NomError, RecordError
 from nom_negotiate.store.files import bounded, doorbell
 from nom_negotiate.store.files.inspection.look import Look, kind_of, named
@@ -225,4 +225,10 @@ def look_at_listings(look: Look, party: Address) -> None:
                 "malformed",
                 entry.path,
                 f"expected a listing of {party}, found one of {listing.user!a}",
+            )
+        elif entry.name != f"{listing.id}{LISTING_SUFFIX}":
+            look.aside(
+                "malformed",
+                entry.path,
+                f"expected the listing that its name says, found {listing.id!a}",
             )
