@@ -1,0 +1,111 @@
+"""Play the arena and print what came of it: see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.arena import contest, probes
+from benchmarks.arena.games import ADVISOR, BUILT_IN, OTHERS, STRONG
+from benchmarks.arena.measures import measured
+from benchmarks.arena.scenarios import HELD_OUT, TUNED
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what was asked for."""
+    told = _parser().parse_args(arguments)
+    # NegMAS and its agents warn of what we cannot change.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    ranges = HELD_OUT if told.held_out else TUNED
+    pool = [*BUILT_IN, *STRONG]
+    others = [*pool, *OTHERS] if told.everybody else pool
+    found: dict[str, Any] = {
+        "ranges": "held out" if told.held_out else "tuned",
+        "seed": told.seed,
+        "scenarios": told.scenarios,
+    }
+    found["contest"] = _contest(told, others, ranges, told.contestants or pool)
+    if told.probes:
+        gathered = probes.gather(others, told.probes, ranges, told.seed + 5_000_000)
+        found["probability"] = measured(
+            [probe.said for probe in gathered], [probe.accepted for probe in gathered]
+        )
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+def _contest(told: Any, others: list[str], ranges: Any, contestants: list[str]) -> dict[str, Any]:
+    played = list(contest.games(others, told.scenarios, ranges, told.seed))
+    ours = contest.contend(ADVISOR, played)
+    rows: dict[str, Any] = {ADVISOR: _row(ours)}
+    rows[ADVISOR]["p50_ms"] = round(1_000 * contest.percentile(ours.seconds, 50), 3)
+    rows[ADVISOR]["p99_ms"] = round(1_000 * contest.percentile(ours.seconds, 99), 3)
+    rows[ADVISOR]["by_counterparty"] = _split(ours, played)
+    for name in contestants:
+        print(f"arena: {name}", file=sys.stderr)
+        standing = _kept(told, name, played)
+        rows[name] = _row(standing)
+        found = contest.ratio(ours, standing, played)
+        rows[name]["ours_to_its"] = found and [round(number, 3) for number in found]
+    return rows
+
+
+def _kept(told: Any, name: str, played: list[contest.Game]) -> contest.Standing:
+    """Let a contestant play, or look up what it made of the same games before."""
+    if told.keep is None:
+        return contest.contend(name, played)
+    which = f"{'held' if told.held_out else 'tuned'}-{told.seed}-{told.scenarios}-{len(played)}"
+    path = told.keep / f"{which}-{name}.json"
+    if not path.exists():
+        told.keep.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(contest.contend(name, played))))
+    return contest.Standing(**json.loads(path.read_text()))
+
+
+def _row(standing: contest.Standing) -> dict[str, Any]:
+    return {
+        "advantage": round(standing.mean, 4),
+        "agreed": round(standing.agreed, 3),
+        "welfare": round(standing.welfare, 3),
+        "distance_to_nash": round(standing.nash, 3),
+        "below_no_deal": standing.below,
+    }
+
+
+def _split(standing: contest.Standing, played: Sequence[contest.Game]) -> dict[str, float]:
+    by_name: dict[str, list[float]] = {}
+    for game, advantage in zip(played, standing.advantages, strict=True):
+        by_name.setdefault(game.other, []).append(advantage)
+    return {name: round(sum(values) / len(values), 3) for name, values in by_name.items()}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.arena", description=__doc__)
+    parser.add_argument("--scenarios", type=int, default=40, help="how many (default: 40)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first scenario (default: 0)")
+    parser.add_argument(
+        "--held-out", action="store_true", help="other grids, limits, targets and deadlines"
+    )
+    parser.add_argument(
+        "--everybody", action="store_true", help="a dozen more counterparties than the pool"
+    )
+    parser.add_argument(
+        "--probes", type=int, default=0, help="scenarios to probe the probability in (default: 0)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="where to keep the games of the others, and to look for them"
+    )
+    parser.add_argument("contestants", nargs="*", help="beside the advisor (default: the pool)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

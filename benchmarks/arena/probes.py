@@ -1,0 +1,109 @@
+"""Probe offers: what the counterparty accepts and what not, beside what the model says.
+
+A probing game is played as the advisor would, but for one own offer in a few, which is drawn at
+random instead: from the whole grid, from what is worth a random part of the best to oneself or
+to the other, or what the advisor suggests. Whether the other accepts it is seen in the game itself.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmarks.arena import games
+from benchmarks.arena.scenarios import Ranges, draw
+from nom_negotiate.advisor import acceptance, policy
+from nom_negotiate.advisor.situation import understand
+from nom_negotiate.advisor.utility import table
+
+SHARE: Final = 0.12
+"""Of one's own offers that are drawn at random."""
+
+
+@dataclass(slots=True)
+class Probe:
+    """One probe: what the model looks at, what it says, and what came of it."""
+
+    features: dict[str, float]
+    said: float
+    accepted: bool = False
+
+
+class Prober(games.Advised):
+    """Play as the advisor says, and make a random offer now and then."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.probes: list[Probe] = []
+        self.probed_last = False
+        self.rng = random.Random(random.random())
+
+    def suggestion(self, state: Any) -> tuple[str, Any, Any]:
+        """Return what to do: as the advisor says, or a probe."""
+        last = self.scenario.deadline - 1 if self.first else self.scenario.deadline - 2
+        late = state.step >= last - 3 and self.rng.random() < 0.3
+        if state.step > last or not (late or self.rng.random() < SHARE):
+            self.probed_last = False
+            return super().suggestion(state)
+        self.probed_last = True
+        positional, named = self.arguments(state)
+        situation = understand(*positional, **named)
+        worths = table(situation)
+        price, quantity = self._drawn(situation, worths)
+        named_features = acceptance.features(situation, worths, price, quantity)
+        try:
+            said = acceptance.probability(situation, worths, price, quantity)
+        except KeyError:  # while there are no weights for these features yet
+            said = 0.5
+        self.probes.append(Probe(named_features, said))
+        return "counter", price, quantity
+
+    def _drawn(self, situation: Any, worths: Any) -> tuple[float, float]:
+        kind = self.rng.random()
+        worth = self.side.worth
+        if kind < 0.35:
+            outcome = self.rng.choice(list(worth))
+        elif kind < 0.55:
+            goal = self.rng.random()
+            outcome = self.rng.choice([o for o, w in worth.items() if w >= goal])
+        elif kind < 0.85:
+            goal = self.rng.random()
+            theirs = (self.scenario.seller if self.side.buying else self.scenario.buyer).worth
+            drawn = self.rng.sample(list(theirs), min(20, len(theirs)))
+            outcome = min(drawn, key=lambda o: abs(theirs[o] - goal))
+        else:
+            decision = policy.decide(situation, worths)
+            outcome = (decision.price, decision.quantity)
+            if decision.action != "counter":
+                outcome = self.rng.choice(list(worth))
+        return outcome
+
+
+def gather(opponents: list[str], scenarios: int, ranges: Ranges, seed: int) -> list[Probe]:
+    """Play against each opponent and return all probes."""
+    found: list[Probe] = []
+    for index in range(scenarios):
+        scenario = draw(seed + index, ranges)
+        for number, name in enumerate(opponents):
+            seats: list[Prober] = []
+
+            def seat(*args: Any, _seats: list[Prober] = seats, **kwargs: Any) -> Prober:
+                _seats.append(Prober(*args, **kwargs))
+                return _seats[0]
+
+            played = games.play(
+                scenario,
+                games.ADVISOR,
+                name,
+                buying=(index + number) % 2 == 0,
+                first=(index + number) // 2 % 2 == 0,
+                seed=seed + 101 * index + number,
+                advised=seat,  # type: ignore[arg-type]
+            )
+            prober = seats[0]
+            mine = prober.history[-1] if prober.history else None
+            if played.agreement and mine and mine["by"] == "own" and prober.probed_last:
+                prober.probes[-1].accepted = True
+            found += prober.probes
+    return found
