@@ -150,7 +150,7 @@ def test_a_display_name_stands_beside_the_address(nom: Nom) -> None:
             f'"display_name": "{ALICE}"', '"display_name": "Alice\\u001b[2J"'
         )
     )
-    assert rf"Alice\x1b[2J <{ALICE}>" in nom.ok("listing", "ls").out
+    assert rf"{ALICE} (Alice\x1b[2J)" in nom.ok("listing", "ls").out
     [row] = nom.json("listing", "ls")
     assert row["display_name"] == "Alice\x1b[2J"
 

@@ -74,7 +74,7 @@ def test_a_person_reads_who_said_what(nom: Nom) -> None:
     profile.write_text(
         json.dumps({**json.loads(profile.read_text()), "display_name": "Bob\x1b[31m Chen"})
     )
-    called = f"Bob\\x1b[31m Chen ({BOB})"
+    called = f"{BOB} (Bob\\x1b[31m Chen)"
     with watching(nom.root) as process:
         nom.ok("offer", first, "--as", BOB, "--price", "6", "--quantity", "900", "--reason", "no")
         assert line(process).endswith(f" UTC  {first}  {called} offers 900 C at 6 (round 2): no\n")
@@ -89,6 +89,11 @@ def test_a_person_reads_who_said_what(nom: Nom) -> None:
         assert line(process).endswith(f"{ALICE} offers 1000 D at 5.5 (round 1, indicative)\n")
         nom.ok("reject", second, "--as", BOB, "--reason", "too little")
         assert line(process).endswith(f"{called} rejects it: too little\n")
+        spoken = nom.start("--delivery", "FOB Rotterdam", "--payment", "30 days", chemical="Q")
+        line(process)
+        assert line(process).endswith("1000 Q at 5.5 (delivery, payment) (round 1)\n")
+        nom.ok("withdraw", spoken, "--as", ALICE)
+        line(process)
         third = nom.start("--idle", "1h", chemical="N")
         line(process), line(process)
         nom.ok("withdraw", third, "--as", ALICE)

@@ -391,7 +391,7 @@ def test_who_answers_a_listing_is_said_to_have_started(
     desk: Desk, alice: Party, bob: Party, clock: Clock, watch: Watch
 ) -> None:
     listing = market.post(alice, side="sell", chemical="C", price=6, quantity=500)
-    deal = market.respond(bob, ALICE, listing.id)
+    market.respond(bob, ALICE, listing.id)
     clock.forward(1)
     market.close(alice, listing.id)
     found = watch.look()
@@ -399,3 +399,19 @@ def test_who_answers_a_listing_is_said_to_have_started(
     [started] = [event for event in found if event.kind == "negotiation.started"]
     assert isinstance(started, events.Started)
     assert (started.by, started.initiator, started.buyer) == (BOB, ALICE, BOB)
+
+
+def test_terms_in_words_are_told_with_the_numbers(
+    desk: Desk, alice: Party, bob: Party, clock: Clock, watch: Watch
+) -> None:
+    deal = alice.start(BOB, **TERMS, delivery="FOB Rotterdam")
+    clock.forward(1)
+    bob.accept(deal.id)
+    desk.poll()
+    found = watch.look()
+    assert kinds(found) == ["started", "offer_made", "accepted", "settled"]
+    for event in found[1:]:
+        assert isinstance(event, events.OfferMade | events.Accepted | events.Settled)
+        assert (event.delivery, event.payment) == ("FOB Rotterdam", None)
+        assert event.as_dict()["delivery"] == "FOB Rotterdam"
+        assert "payment" not in event.as_dict()

@@ -15,6 +15,7 @@ from nom_negotiate.cli.views import say_negotiation
 
 # The help of a command imports no record.
 if TYPE_CHECKING:
+    from nom_negotiate.cli.names import Names
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.listings import Listed
     from nom_negotiate.core.party import Listing
@@ -161,7 +162,7 @@ def list_market(
         app.out.json([shapes.of_listed(row) for row in found])
         return
     if found:
-        app.out.table(_table(found, desk.now()))
+        app.out.table(_table(found, desk.now(), app.out.names))
     else:
         app.out.hint(f"no such listings in {visible(os.path.abspath(app.root))}")
 
@@ -332,7 +333,7 @@ _COLUMNS: Final = (
 )
 
 
-def _table(found: list[Listed], now: int) -> Table:
+def _table(found: list[Listed], now: int, names: Names) -> Table:
     from nom_negotiate.core.terms import plain
 
     rows = []
@@ -343,7 +344,7 @@ def _table(found: list[Listed], now: int) -> Table:
         rows.append(
             [
                 Span(visible(each.id), "title"),
-                Span(wording.party(each.user, row.display_name), style),
+                Span(names.beside(each.user, visible(each.user)), style),
                 Span(each.type.value if row.stands else f"{each.type.value} (closed)", style),
                 Span(visible(each.chemical), style),
                 Span(price, style),

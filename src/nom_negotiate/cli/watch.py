@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from nom_negotiate.cli.stopping import stopped_by_signals
 from nom_negotiate.cli.wording import clock
 
 if TYPE_CHECKING:
+    from nom_negotiate.cli.names import Names
     from nom_negotiate.cli.output import Line
     from nom_negotiate.core import events
     from nom_negotiate.core.events import Event
@@ -59,7 +59,7 @@ def watch(app: App, negotiation_id: str | None, warn: str | None) -> None:
         stopping.watch = watched
         app.out.notice(f"watching {app.root}; Ctrl-C ends it")
         if not stopping.is_asked:
-            _show(app, watched, _Names(desk))
+            _show(app, watched)
 
 
 class _Stopping:
@@ -85,13 +85,13 @@ def _found(desk: Desk, party: Address | None, beginning: str) -> str:
     return negotiation_id
 
 
-def _show(app: App, watched: Watch, names: _Names) -> None:
+def _show(app: App, watched: Watch) -> None:
     try:
         for event in watched:
             if app.out.as_json:
                 app.out.json_line(event.as_dict())
             else:
-                app.out.lines([_line(event, names)])
+                app.out.lines([_line(event, app.out.names)])
             # Each line is delivered at once: the next one may be hours away.
             app.out.flush()
     except ReaderGone:
@@ -99,34 +99,7 @@ def _show(app: App, watched: Watch, names: _Names) -> None:
         return
 
 
-class _Names:
-    """How parties are called: by the name they gave themselves, with their short name."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._store = desk.store
-        self._names: dict[Address, str] = {}
-
-    def __call__(self, party: Address | None) -> str:
-        if party is None:
-            return "somebody"
-        if party not in self._names:
-            self._names[party] = self._name(party)
-        return self._names[party]
-
-    def _name(self, party: Address) -> str:
-        from nom_negotiate.errors import NomError
-
-        try:
-            profile = self._store.profile(party)
-        except NomError:
-            # What is wrong with it is told by `nom doctor`.
-            profile = None
-        if profile is None or profile.display_name in (party, ""):
-            return visible(party)
-        return f"{visible(profile.display_name)} ({visible(party)})"
-
-
-def _line(event: Event, names: Callable[[Address | None], str]) -> Line:
+def _line(event: Event, names: Names) -> Line:
     from nom_negotiate.core import events  # help does without records
 
     parts: list[str | Span] = [f"{clock(event.at)}  "]
@@ -136,9 +109,12 @@ def _line(event: Event, names: Callable[[Address | None], str]) -> Line:
     return line(*parts, Span(text, style))
 
 
-def _words(event: Event, names: Callable[[Address | None], str]) -> tuple[str, str]:
+def _words(event: Event, called: Names) -> tuple[str, str]:
     """Return what happened, in words, and the style of them."""
     from nom_negotiate.core import events
+
+    def names(party: Address | None) -> str:
+        return "somebody" if party is None else called.beside(party, visible(party))
 
     match event:
         case events.Started():
@@ -178,9 +154,11 @@ def _why(reason: str | None) -> str:
 
 
 def _terms(event: events.OfferMade | events.Accepted | events.Settled) -> str:
-    from nom_negotiate.core.terms import plain
+    from nom_negotiate.core.terms import CONDITIONS, plain
 
-    return f"{plain(event.quantity)} {visible(event.chemical)} at {plain(event.price)}"
+    words = [name for name in CONDITIONS if getattr(event, name) is not None]
+    terms = f"{plain(event.quantity)} {visible(event.chemical)} at {plain(event.price)}"
+    return f"{terms} ({', '.join(words)})" if words else terms
 
 
 def _listed(event: events.ListingEvent) -> str:

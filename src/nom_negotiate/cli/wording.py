@@ -134,10 +134,3 @@ def listing(found: Listing) -> str:
     quantity = "" if found.quantity is None else f" {plain(found.quantity)}"
     price = "" if found.price is None else f" at {plain(found.price)}"
     return f"{found.type.value}{quantity} {visible(found.chemical)}{price}"
-
-
-def party(address: Address, display_name: str | None) -> str:
-    """Return an address with the name beside it, where somebody has given one."""
-    if display_name is None or display_name == address:
-        return visible(address)
-    return f"{visible(display_name)} <{visible(address)}>"

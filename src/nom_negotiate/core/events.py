@@ -101,10 +101,16 @@ class Started(NegotiationEvent, frozen=True, kw_only=True):
     seller: Address | None = None
 
 
-class _Terms(NegotiationEvent, frozen=True, kw_only=True):
-    round: int
+class _Agreeable(NegotiationEvent, frozen=True, kw_only=True):
     price: Decimal
     quantity: Decimal
+    delivery: str | None = None
+    payment: str | None = None
+    quality: str | None = None
+
+
+class _Terms(_Agreeable, frozen=True, kw_only=True):
+    round: int
 
 
 class OfferMade(_Terms, frozen=True, kw_only=True):
@@ -114,6 +120,7 @@ class OfferMade(_Terms, frozen=True, kw_only=True):
         round: 1 for the first offer.
         price: per unit.
         quantity: in units.
+        delivery: a term in words, as `payment` and `quality`; None where it is left open.
         firm: whether it commits its author; None where its author has ended the negotiation
             since, and the file does not tell any more.
         valid_until: unix seconds after which it cannot be accepted.
@@ -134,6 +141,7 @@ class Accepted(_Terms, frozen=True, kw_only=True):
         round: of the offer.
         price: per unit.
         quantity: in units.
+        delivery: a term in words, as `payment` and `quality`; None where it is left open.
     """
 
     kind: ClassVar[str] = "negotiation.accepted"
@@ -200,12 +208,13 @@ class MessageSent(NegotiationEvent, frozen=True, kw_only=True):
     text: str
 
 
-class Settled(NegotiationEvent, frozen=True, kw_only=True):
+class Settled(_Agreeable, frozen=True, kw_only=True):
     """Both transactions of a deal are in their places.
 
     Attributes:
         price: per unit.
         quantity: in units.
+        delivery: a term in words, as `payment` and `quality`; None where it was left open.
         transactions: the names of the files that were asked for, by party.
     """
 
@@ -213,8 +222,6 @@ class Settled(NegotiationEvent, frozen=True, kw_only=True):
 
     buyer: Address
     seller: Address
-    price: Decimal
-    quantity: Decimal
     transactions: Mapping[Address, str]
 
 
@@ -440,6 +447,7 @@ class _Saying:
             "round": move.round,
             "price": move.price,
             "quantity": move.quantity,
+            **move.terms.conditions,
         }
         if move.accepts:
             return Accepted(at=move.at, by=move.by, **terms, **self.about)
@@ -491,6 +499,9 @@ class _Saying:
                 seller=deal.seller,
                 price=deal.price,
                 quantity=deal.quantity,
+                delivery=deal.delivery,
+                payment=deal.payment,
+                quality=deal.quality,
                 transactions=outcome.transactions,
                 **self.about,
             )
