@@ -61,6 +61,7 @@ CODES: Final[dict[str, Code]] = {
     "unknown_negotiation": Code(404, "list what there is with `nom ls`"),
     "ambiguous_negotiation": Code(409, "say which with --as ADDRESS"),
     "unknown_party": Code(404, "list the parties with `nom tree`"),
+    "no_preferences": Code(404, "say what you want with `nom prefs set`"),
     "not_packed": Code(404, "see the months and counts with `nom tree`"),
     "unknown_transaction": Code(404, "list your transactions with `nom show`"),
     "ambiguous_listing": Code(409, "give more of the id, or say whose with --of ADDRESS"),

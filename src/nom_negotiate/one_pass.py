@@ -136,6 +136,7 @@ class Pass:
             if agenda.unchanged and agenda.places:
                 self._going_on.sort(key=lambda place: (place.initiator, place.id))
             report.active = [place.id for place in self._going_on]
+            report.places = self._going_on
             if sweeps and self._sweep():
                 agenda.scan_again = True
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Problem
     from nom_negotiate.core.outcome import Kind
+    from nom_negotiate.store.port import Namespace
 
 
 class Report:
@@ -32,6 +33,7 @@ class Report:
         busy: true where another pass was running: then this one did nothing.
         scanned: true where it looked through everything, and not only where somebody had
             written or something was due.
+        places: where those among `active` are.
         unfinished: ids of those among `active` that this pass could not do for what they call
             for; the next one tries again.
     """
@@ -51,6 +53,7 @@ class Report:
         busy: bool = False,
         scanned: bool = False,
         unfinished: Iterable[str] = (),
+        places: Iterable[Namespace] = (),
     ) -> None:
         self.at = at
         self.active = list(active)
@@ -64,6 +67,7 @@ class Report:
         self.busy = busy
         self.scanned = scanned
         self.unfinished = list(unfinished)
+        self.places = list(places)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Report):

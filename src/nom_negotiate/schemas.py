@@ -34,6 +34,12 @@ from nom_negotiate.core.party import (
     Profile,
     Settings,
 )
+from nom_negotiate.core.preferences import (
+    AUTOPILOT_SCHEMA,
+    PREFERENCES_SCHEMA,
+    Autopilot,
+    Preferences,
+)
 from nom_negotiate.core.state import STATE_SCHEMA, PartyState
 from nom_negotiate.core.terms import MAX_DIGITS, MAX_EXPONENT
 
@@ -45,6 +51,8 @@ RECORDS: Final[dict[str, tuple[type[msgspec.Struct], str]]] = {
     TRANSACTION_SCHEMA: (Transaction, "One side of a settled deal: transactions/*.json"),
     PROFILE_SCHEMA: (Profile, "Who a party is: init.json"),
     LISTING_SCHEMA: (Listing, "A standing order: listings/*.json"),
+    PREFERENCES_SCHEMA: (Preferences, "What a party wants: private/*.json"),
+    AUTOPILOT_SCHEMA: (Autopilot, "Leave to negotiate: private/*.autopilot.json"),
     SETTINGS_SCHEMA: (Settings, "How a data root is set up: config.json"),
     PACKED_SCHEMA: (Packed, "What has ended, packed: one line of packs/*.jsonl.gz"),
 }
@@ -150,7 +158,7 @@ def _as_written(record: type[msgspec.Struct], schema: Schema) -> Schema:
 def _field(name: str, found: Schema, hint: Any, description: str | None) -> Schema:
     parts = (hint, *typing.get_args(hint))
     if found.get("format") == "decimal":
-        least = "exclusiveMinimum" if name == "quantity" else "minimum"
+        least = "exclusiveMinimum" if name.endswith("quantity") else "minimum"
         found = {"type": "number", least: 0, "exclusiveMaximum": 10**MAX_EXPONENT}
         description = f"{description or name} {DIGITS}"
     elif Address in parts:

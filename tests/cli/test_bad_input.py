@@ -31,6 +31,13 @@ def sell(*more: str, what: str = "D", who: str = ALICE) -> list[str]:
     return ["listing", "post", what, "--sell", "--as", who, *more]
 
 
+def prefs(
+    what: str, *more: str, price: str = "6", quantity: str = "900", whom: str = ALICE
+) -> list[str]:
+    numbers = ["--reservation-price", price, "--target-quantity", quantity]
+    return ["prefs", "set", what, "--as", whom, *numbers, *more]
+
+
 # What is typed, the code of the error, its exit status, and words of its message. ID is an
 # active negotiation in which alice has offered and bob has answered with round 2; ENDED is
 # one that bob has rejected. LISTED is alice's listing, of 10 at no price, CLOSED one of before.
@@ -153,6 +160,40 @@ TABLE = [
         "valid_until must lie between now",
     ),
     (["listing", "respond", "CLOSED", "--as", BOB], "listing_closed", 3, "has closed the listing"),
+    (prefs("C", "--buy", price="-1"), "invalid_number", 2, "reservation_price must be 0 or more"),
+    (prefs("C", "--buy", quantity="0"), "invalid_number", 2, "target_quantity must be greater"),
+    (prefs("C", "--buy", price="5,5"), "invalid_number", 2, "reservation_price must be a finite"),
+    (prefs("C", "--buy", "--excess", "x"), "invalid_number", 2, "excess must be a finite number"),
+    (
+        prefs("C", "--sell", "--target-price", "5"),
+        "invalid_number",
+        2,
+        "target_price must be at least the reservation price 6 of a seller, found 5",
+    ),
+    (
+        prefs("ID", "--target-price", "7"),
+        "invalid_number",
+        2,
+        "target_price must be at most the reservation price 6 of a buyer, found 7",
+    ),
+    (prefs("X", "--buy"), "unknown_chemical", 2, "expected one of C, D, N, Q, found 'X'"),
+    (prefs("../C"), "invalid_id", 2, "expected an id such as"),
+    (prefs("nobody_C_1"), "unknown_negotiation", 5, f"{ALICE} has no negotiation"),
+    (prefs("ENDED"), "concluded", 3, "it is rejected (sold out)"),
+    (prefs("C", "--buy", whom=CAROL), "closed_root", 3, f"{CAROL} is unknown here"),
+    (["prefs", "show"], "missing_party", 2, "this is done by a party, and none was named"),
+    (["suggest", "ID", "--as", ALICE], "no_preferences", 5, "has said no preferences for"),
+    (["suggest", "ID", "--as", BOB], "not_your_turn", 3, "your own offer is on the table"),
+    (["suggest", "ENDED", "--as", BOB], "concluded", 3, "it is rejected (sold out)"),
+    (["suggest", "nobody_C_1", "--as", BOB], "unknown_negotiation", 5, f"{BOB} has no"),
+    (["autopilot", "ID", "--as", ALICE], "no_preferences", 5, "has said no preferences for"),
+    (["autopilot", "ENDED", "--as", ALICE], "concluded", 3, "it is rejected (sold out)"),
+    (
+        ["autopilot", "ID", "--as", ALICE, "--max-rounds", "0"],
+        "invalid_number",
+        2,
+        "max_rounds must be from 1 to 1000000, found 0",
+    ),
     (["tree", "--party", CAROL], "unknown_party", 5, f"there is no party {CAROL} here"),
     (["init", "--chemical", "../x"], "invalid_setting", 2, "--chemical must be"),
 ]

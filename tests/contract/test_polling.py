@@ -13,7 +13,19 @@ import pytest
 from tests.contract.test_negotiating import ID, refusal, start
 from tests.support import ALICE, BOB, CAROL, DAY, HOUR, NOON, Clock
 
-from nom_negotiate import Desk, Filed, Kind, Outcome, Party, Phase, Report, Store, StoreError
+from nom_negotiate import (
+    Desk,
+    Filed,
+    Kind,
+    Namespace,
+    Outcome,
+    Party,
+    Phase,
+    Report,
+    Store,
+    StoreError,
+)
+from nom_negotiate.core.identity import parse_address
 
 
 def with_extensions(desk: Desk, clock: Clock, **extensions: Any) -> Desk:
@@ -45,6 +57,7 @@ def test_a_pass_reports_each_negotiation_once(
         withdrawn=[f"alice_bob_D_{NOON}"],
         expired=[f"alice_bob_Q_{NOON}"],
         active=[f"alice_carol_C_{NOON}"],
+        places=[Namespace(f"alice_carol_C_{NOON}", parse_address(ALICE))],
         duration_ms=report.duration_ms,
         scanned=True,
     )
@@ -64,7 +77,8 @@ def test_a_pass_names_what_it_looked_at(desk: Desk, alice: Party, bob: Party) ->
     assert desk.poll().active == [f"alice_bob_C_{NOON}", f"alice_bob_N_{NOON}"]
     bob.say(ID, "hm")
     report = desk.poll()
-    assert report == Report(at=NOON, active=[ID], duration_ms=report.duration_ms)
+    places = [Namespace(ID, parse_address(ALICE))]
+    assert report == Report(at=NOON, active=[ID], places=places, duration_ms=report.duration_ms)
     report = desk.poll()
     assert report == Report(at=NOON, duration_ms=report.duration_ms)
 

@@ -13,8 +13,10 @@ from tests.faults.scene import ROOT, Scene
 from tests.support import ALICE, BOB, CAROL, HOUR, NOON
 
 from nom_negotiate import Desk, FileStore, Kind, Negotiation, Settings, market
+from nom_negotiate.autopilot import setting, step, turn_off, turn_on
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.poller import Report
+from nom_negotiate.preferences import preferences, set_preferences
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.layout import ARCHIVE
 from nom_negotiate.store.files.packing import MARK
@@ -283,6 +285,73 @@ def withdrawn(scene: Scene) -> None:
 def expiring(scene: Scene) -> None:
     assert start(scene, idle_s=HOUR) == ID
     scene.clock.forward(HOUR + 1)
+
+
+def prefer(scene: Scene, limit: str = "4.50") -> None:
+    set_preferences(
+        scene.party(BOB), negotiation_id=ID, reservation_price=limit, target_quantity=900
+    )
+    scene.reported(f"bob takes at least {limit}", lambda scene: limits_of_bob(scene, limit))
+
+
+def limits_of_bob(scene: Scene, *expected: str) -> None:
+    """Assert that what bob wants can be read, and is one of what he has said."""
+    found = [held.preferences for held in preferences(scene.party(BOB))]
+    assert [str(one.reservation_price) for one in found if one] in [
+        [str(Decimal(each).normalize())] for each in expected
+    ], found
+
+
+def is_preferred(scene: Scene) -> None:
+    limits_of_bob(scene, "4.50")
+
+
+def preferred(scene: Scene) -> None:
+    started(scene)
+    set_preferences(
+        scene.party(BOB), negotiation_id=ID, reservation_price="4.50", target_quantity=900
+    )
+
+
+def prefer_more(scene: Scene) -> None:
+    prefer(scene, "5")
+
+
+def is_preferred_more(scene: Scene) -> None:
+    limits_of_bob(scene, "5")
+
+
+def fly(scene: Scene) -> None:
+    turn_on(scene.party(BOB), ID)
+    scene.reported("bob's autopilot is on", is_flying)
+
+
+def is_flying(scene: Scene) -> None:
+    assert setting(scene.party(BOB), ID) is not None
+
+
+def flying(scene: Scene) -> None:
+    preferred(scene)
+    turn_on(scene.party(BOB), ID)
+
+
+def land(scene: Scene) -> None:
+    turn_on(scene.party(BOB), ID)
+    turn_off(scene.party(BOB), ID)
+    scene.reported("bob's autopilot is off", has_landed)
+
+
+def has_landed(scene: Scene) -> None:
+    assert setting(scene.party(BOB), ID) is None
+
+
+def has_answered(scene: Scene) -> None:
+    assert len(scene.party(BOB).negotiation(ID).moves) == 2
+
+
+def step_on(scene: Scene) -> None:
+    done = step(scene.party(BOB), ID)
+    assert done is None or done.action in ("counter", "accept"), done
 
 
 def mark_settled(scene: Scene) -> None:
@@ -585,6 +654,11 @@ CASES: Final = [
     Case("an answer to a listing", listed, answer, answered, ("duplicate_negotiation",)),
     Case("a poll with more answers than is left", oversold, poll, the_first_has_it),
     Case("a mark that closes a listing", used_up, mark_settled, is_closed),
+    Case("preferences", started, prefer, is_preferred),
+    Case("preferences that were others", preferred, prefer_more, is_preferred_more),
+    Case("an autopilot that is turned on", preferred, fly, is_flying),
+    Case("an autopilot that is turned on and off", preferred, land, has_landed),
+    Case("a step of an autopilot", flying, step_on, has_answered),
     Case("a pack", much_ended, pack, is_packed),
     Case("a pack that is added to", packed_and_more, pack, is_packed),
     Case("a sweep", hidden_long_ago, poll),

@@ -28,6 +28,7 @@ from nom_negotiate import codec, schemas
 from nom_negotiate.core.outcome import OUTCOME_SCHEMA, TRANSACTION_SCHEMA, Kind
 from nom_negotiate.core.packed import Packed
 from nom_negotiate.core.party import Listing, Profile, Settings
+from nom_negotiate.core.preferences import Autopilot, Preferences
 from nom_negotiate.core.state import STATE_SCHEMA, PartyState, Status
 from nom_negotiate.core.terms import Role
 from nom_negotiate.errors import RecordError
@@ -60,7 +61,7 @@ def test_the_checked_in_schemas_are_current(tmp_path: Path) -> None:
 
 
 def test_every_file_with_a_schema_has_one_published(tmp_path: Path) -> None:
-    records = (Profile, Listing, Settings, Packed)
+    records = (Profile, Listing, Settings, Packed, Preferences, Autopilot)
     names = {STATE_SCHEMA, OUTCOME_SCHEMA, TRANSACTION_SCHEMA}
     names |= {record.__struct_defaults__[0] for record in records}
     assert set(SCHEMAS) == names

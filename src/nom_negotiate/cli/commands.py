@@ -33,6 +33,11 @@ TABLE: Final = (
     Entry(
         "listing", f"{_HERE}.listing:listing", "Post standing orders, and answer them.", _NEGOTIATE
     ),
+    Entry("prefs", f"{_HERE}.prefs:prefs", "Say what you want, for yourself.", _NEGOTIATE),
+    Entry("suggest", f"{_HERE}.suggest:suggest", "Say what you might answer, and why.", _NEGOTIATE),
+    Entry(
+        "autopilot", f"{_HERE}.autopilot:autopilot", "Let nom run negotiate for you.", _NEGOTIATE
+    ),
     Entry("ls", f"{_HERE}.ls:ls", "List negotiations.", _LOOK),
     Entry("show", f"{_HERE}.show:show", "Show one negotiation, and draw its prices.", _LOOK),
     Entry("watch", f"{_HERE}.watch:watch", "Show what happens, until stopped.", _LOOK),

@@ -19,8 +19,8 @@ _STYLES = {"agreed": "good", "rejected": "bad", "withdrawn": "bad", "expired": "
 def shape(report: Report) -> dict[str, Any]:
     """Return a report as `--json` prints it. Others build on its keys, as on those of `shapes`."""
     found = {**vars(report), "problems": [codec.builtins(each) for each in report.problems]}
-    # For the loop; a person finds each of them under the problems.
-    del found["unfinished"]
+    # For the loop; a person finds each of the unfinished under the problems.
+    del found["unfinished"], found["places"]
     return found
 
 

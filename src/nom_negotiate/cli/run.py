@@ -17,8 +17,11 @@ from nom_negotiate.cli.wording import clock
 from nom_negotiate.errors import NomError
 
 if TYPE_CHECKING:
+    from nom_negotiate.autopilot import Pilots, Step
+    from nom_negotiate.core.identity import Address
+    from nom_negotiate.desk import Desk
     from nom_negotiate.report import Report
-    from nom_negotiate.store.port import Listening
+    from nom_negotiate.store.port import Listening, Watching
 
 
 @click.command(
@@ -43,16 +46,37 @@ def run(app: App, every: str) -> None:
     A deal settles when it is struck: whoever writes through nom or the library wakes it. What
     other programs write, and what expires, is found by the passes in between.
 
+    Whoever has turned on an autopilot is negotiated for, with --as only that party. In a data
+    root that is isolated by Unix users, --as is needed for it, as the party's own user: then
+    nothing is polled.
+
     SIGTERM or Ctrl-C lets the pass in hand finish, and leaves with 0; a second Ctrl-C does
     not wait. Prints a line for each pass that did something, with --json one for each pass.
     A pass that could not work is reported, and the next one is tried.
     """
+    from nom_negotiate.autopilot import Pilots
+    from nom_negotiate.core.party import Isolation
     from nom_negotiate.poller import run as loop
 
     every_s = values.parse_duration(every, "--every")
     # A wrong data root is no passing trouble: it is refused here, before the first pass.
     desk = app.polling_desk()
-    _ = desk.settings
+    isolated = desk.settings.isolation is Isolation.UNIX
+    pilots = Pilots(
+        desk,
+        only=app.address,
+        every_s=every_s,
+        on_step=lambda step: app.out.notice(_word(step)),
+        notice=app.out.notice,
+    )
+
+    def follow(report: Report) -> None:
+        _say(app.out, report)
+        pilots.follow(report)
+
+    if isolated and app.address is not None:
+        _negotiate(desk, app.address, pilots, every_s, app.out)
+        return
     listening = desk.store.listening(app.out.notice)
     stop = Stop(listening)
     with closing(listening) if listening else nullcontext(), stopped_by_signals(stop.set):
@@ -61,9 +85,30 @@ def run(app: App, every: str) -> None:
             stop,
             every_s=every_s,
             listening=listening,
-            on_report=lambda report: _say(app.out, report),
+            on_report=follow,
             on_error=lambda error: _complain(app.out, error),
         )
+
+
+def _negotiate(desk: Desk, party: Address, pilots: Pilots, every_s: int, out: Output) -> None:
+    """Negotiate for one party, and leave the passes to the poller's own user."""
+    watching = desk.store.watching(party, notice=out.notice)
+    stop = Stop(watching)
+    with closing(watching), stopped_by_signals(stop.set):
+        while not stop.is_set():
+            # Before they answer: what comes meanwhile ends the wait.
+            watching.look()
+            pilots.look_through()
+            watching.wait(every_s)
+
+
+def _word(step: Step) -> str:
+    from nom_negotiate.core.terms import plain
+
+    verb = {"accept": "accepts", "counter": "offers"}.get(step.action, "rejects what was offered")
+    terms = step.terms
+    what = "" if terms is None else f" {plain(terms.quantity)} at {plain(terms.price)}"
+    return f"{visible(step.negotiation_id)}: the autopilot of {visible(step.party)} {verb}{what}"
 
 
 def _say(out: Output, report: Report) -> None:
@@ -95,7 +140,7 @@ class Stop(threading.Event):
     is a flag, and wakes who sleeps.
     """
 
-    def __init__(self, listening: Listening | None) -> None:
+    def __init__(self, listening: Listening | Watching | None) -> None:
         super().__init__()
         self._listening = listening
         self._asked = False

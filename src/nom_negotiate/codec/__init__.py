@@ -21,9 +21,11 @@ from nom_negotiate.deferral import defer
 
 if TYPE_CHECKING:
     from nom_negotiate.codec.decoding import (
+        decode_autopilot,
         decode_listing,
         decode_ordinary_state,
         decode_outcome,
+        decode_preferences,
         decode_profile,
         decode_settings,
         decode_state,
@@ -43,9 +45,11 @@ else:
         __name__,
         {
             "decoding": (
+                "decode_autopilot",
                 "decode_listing",
                 "decode_ordinary_state",
                 "decode_outcome",
+                "decode_preferences",
                 "decode_profile",
                 "decode_settings",
                 "decode_state",
@@ -61,9 +65,11 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_RECORD_BYTES",
     "builtins",
+    "decode_autopilot",
     "decode_listing",
     "decode_ordinary_state",
     "decode_outcome",
+    "decode_preferences",
     "decode_profile",
     "decode_settings",
     "decode_state",

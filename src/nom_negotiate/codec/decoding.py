@@ -38,6 +38,12 @@ from nom_negotiate.core.party import (
     Profile,
     Settings,
 )
+from nom_negotiate.core.preferences import (
+    AUTOPILOT_SCHEMA,
+    PREFERENCES_SCHEMA,
+    Autopilot,
+    Preferences,
+)
 from nom_negotiate.core.state import (
     STATE_SCHEMA,
     Limits,
@@ -284,6 +290,29 @@ def _check_listing(found: str | None) -> None:
         raise malformed(error.message) from None
 
 
+def decode_preferences(data: bytes) -> Preferences:
+    """Return the preferences in `data`.
+
+    Raises:
+        RecordError: `malformed_record` or `record_too_large`.
+    """
+    raw = load(data)
+    _check_schema(raw, PREFERENCES_SCHEMA)
+    fields = ("reservation_price", "target_quantity", "target_price", "shortfall", "excess")
+    return _build(_numbers(raw, "preferences", rounded=False, fields=fields), Preferences)
+
+
+def decode_autopilot(data: bytes) -> Autopilot:
+    """Return the settings of an autopilot in `data`.
+
+    Raises:
+        RecordError: `malformed_record` or `record_too_large`.
+    """
+    raw = load(data)
+    _check_schema(raw, AUTOPILOT_SCHEMA)
+    return _build(raw, Autopilot)
+
+
 def decode_settings(data: bytes) -> Settings:
     """Return the settings in `data`.
 
@@ -380,7 +409,9 @@ def _numbers(
         if rounded:
             value = _ORIGINAL.plus(Decimal(value))
         try:
-            raw[field] = parse_number(value, f"{where}.{field}", positive=field == "quantity")
+            raw[field] = parse_number(
+                value, f"{where}.{field}", positive=field.endswith("quantity")
+            )
         except InputError as error:
             raise malformed(error.message) from None
     return raw

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +25,9 @@ from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
 from nom_negotiate.errors import InputError, NotFound, StoreError
 from nom_negotiate.party.action import Actor
 from nom_negotiate.store.port import Filed, Namespace
+
+if TYPE_CHECKING:
+    from nom_negotiate.suggestion import Suggestion
 
 
 class Party(Actor):
@@ -374,6 +378,16 @@ class Party(Actor):
         )
 
     # Looking
+
+    def suggest(self, negotiation_id: str) -> Suggestion:
+        """Return what this party might say next, from its own preferences. Writes nothing.
+
+        Raises:
+            NotFound: `no_preferences`, too.
+        """
+        from nom_negotiate.suggestion import suggest
+
+        return suggest(self, negotiation_id)
 
     def negotiation(self, negotiation_id: str) -> Negotiation:
         """Return one of this party's negotiations, active or archived."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nom_negotiate import codec
@@ -24,7 +25,7 @@ from nom_negotiate.core.identity import (
 from nom_negotiate.core.listings import Counted
 from nom_negotiate.core.negotiation import Problem, Snapshot
 from nom_negotiate.core.outcome import Outcome, Transaction, mirrored, next_name
-from nom_negotiate.core.party import Listing, Profile, Settings
+from nom_negotiate.core.party import Listing, ListingStatus, Profile, Settings
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, StoreError
 from nom_negotiate.store import dealings, reading
@@ -54,6 +55,7 @@ class MemoryStore:
         self._files: dict[Namespace, dict[str, bytes]] = {}
         self._transactions: dict[Address, dict[str, bytes]] = {}
         self._listings: dict[Address, dict[str, bytes]] = {}
+        self._private: dict[Address, dict[str, bytes]] = {}
         self._responders: dict[tuple[Address, str], Namespace] = {}
         self._linked: dict[Namespace, Address] = {}
         self._packed: MemoryPacks | None = None
@@ -104,6 +106,7 @@ class MemoryStore:
             self._profiles[party] = codec.encode(profile)
             self._transactions[party] = {}
             self._listings[party] = {}
+            self._private[party] = {}
             self._party_locks[party] = threading.Lock()
             return True
 
@@ -274,6 +277,37 @@ class MemoryStore:
         return dealings.dealt(Counted(listings), self.transactions(party)[0])
 
     # Retention
+
+    def private(self, party: Address, name: str) -> bytes | None:
+        """Return one record of the party's private room, None where there is none."""
+        with self._lock:
+            return self._private.get(party, {}).get(name)
+
+    def private_names(self, party: Address) -> list[str]:
+        """Return the names of all records of the party's private room, sorted."""
+        with self._lock:
+            return sorted(self._private.get(party, {}))
+
+    def recent_transactions(self, chemical: str, at_most: int) -> list[Transaction]:
+        """Return the last transactions over a chemical, newest first, one side of each."""
+        with self._lock:
+            found = {
+                record.negotiation_id: record
+                for party in self.parties()
+                for _, record in self.transactions(party)[0]
+                if record.chemical == chemical
+            }
+        return sorted(found.values(), key=lambda each: each.timestamp, reverse=True)[:at_most]
+
+    def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
+        """Return listings over a chemical that stand."""
+        found = (listing for party in self.parties() for listing in self.listings(party)[0])
+        standing = (
+            each
+            for each in found
+            if each.chemical == chemical and each.status is ListingStatus.ACTIVE
+        )
+        return list(islice(standing, at_most))
 
     def pack(
         self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST
@@ -546,6 +580,22 @@ class MemoryWriter:
         """Remove one of this party's own listings; one that is gone already is fine."""
         with self._store._lock:
             self._store._listings[self._party].pop(f"{listing_id}{LISTING_SUFFIX}", None)
+
+    def write_private(self, name: str, data: bytes) -> None:
+        """Replace one record of this party's private room."""
+        with self._store._lock:
+            self._store._private[self._party][name] = data
+
+    def discard_private(self, name: str) -> bool:
+        """Remove one record of this party's private room; return whether it was there."""
+        with self._store._lock:
+            return self._store._private[self._party].pop(name, None) is not None
+
+    def ring(self, place: Namespace) -> None:
+        """Ask the next pass to look at a negotiation."""
+        with self._store._lock:
+            if place in self._store._files:
+                self._store._rung.add(place)
 
 
 def _active(place: Namespace) -> Namespace:

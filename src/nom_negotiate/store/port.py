@@ -263,6 +263,20 @@ class Writer(Protocol):
     def remove_listing(self, listing_id: str) -> None:
         """Remove one of this party's own listings; one that is gone already is fine."""
 
+    def write_private(self, name: str, data: bytes) -> None:
+        """Replace one record of this party's private room, which nobody else can read.
+
+        Args:
+            name: of the record; the same as in `Store.private`.
+            data: its content.
+        """
+
+    def discard_private(self, name: str) -> bool:
+        """Remove one record of this party's private room; return whether it was there."""
+
+    def ring(self, namespace: Namespace) -> None:
+        """Ask the next pass to look at a negotiation, though nothing was written in it."""
+
 
 class Store(Protocol):
     """Parties, negotiations, transactions and listings, wherever they are kept."""
@@ -439,6 +453,31 @@ class Store(Protocol):
         From its own transactions, packed or not; those that cannot be read are left out. Reads
         only those whose names say that they may count.
         """
+
+    def private(self, party: Address, name: str) -> bytes | None:
+        """Return one record of the party's private room, None where there is none.
+
+        Raises:
+            RecordError: where it cannot be read, or is larger than 256 KiB.
+            StoreError: `denied`, for everybody but the party.
+        """
+
+    def private_names(self, party: Address) -> list[str]:
+        """Return the names of all records of the party's private room, sorted.
+
+        Raises:
+            StoreError: `denied`, for everybody but the party.
+        """
+
+    def recent_transactions(self, chemical: str, at_most: int) -> list[Transaction]:
+        """Return the last transactions over a chemical, newest first, one side of each.
+
+        Of those that may be read. A hint of what is paid: it looks where something was filed
+        last, and reads no more than it returns and a few.
+        """
+
+    def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
+        """Return listings over a chemical that stand, of parties that changed theirs last."""
 
     def pack(
         self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST

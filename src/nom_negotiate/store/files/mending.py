@@ -20,6 +20,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Final
 
 from nom_negotiate.core.identity import Address, is_id
@@ -99,6 +100,10 @@ def mend(
             yield from oddities.of_room(layout, party, room)
         elif thorough:
             sweep(disk, layout.room(party, room))
+    if thorough and bounded.has_room(layout, party, PRIVATE):
+        # EACCES: where it is the party's alone, its own next write there sweeps.
+        with suppress(PermissionError):
+            sweep(disk, layout.room(party, PRIVATE))
     if not names or not bounded.has_room(layout, party, ACTIVE):
         return
     with os.scandir(layout.room(party, ACTIVE)) as found:

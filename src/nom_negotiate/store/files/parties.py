@@ -14,7 +14,7 @@ from nom_negotiate.core.identity import (
     check_listing_id,
 )
 from nom_negotiate.errors import RecordError, StoreError
-from nom_negotiate.store.files import bounded
+from nom_negotiate.store.files import bounded, private
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE
 from nom_negotiate.store.files.root import Root
@@ -23,6 +23,7 @@ from nom_negotiate.store.port import Dealt, Filed
 # Imported late, all of these: an idle poll writes nothing, and reads no record.
 if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Problem
+    from nom_negotiate.core.outcome import Transaction
     from nom_negotiate.core.party import Listing, Profile
     from nom_negotiate.store.files.writer import FileWriter
 
@@ -165,6 +166,32 @@ class Parties(Root):
         with reported(f"read the packs of {party}"):
             filed, _ = self.packed.filed(party, unpacked, counted.may, since=counted.since)
         return dealings.dealt(counted, filed)
+
+    def private(self, party: Address, name: str) -> bytes | None:
+        """Return one record of the party's private room, None where there is none."""
+        with reported(f"read the private room of {party}"):
+            return private.read(self.layout, party, name)
+
+    def private_names(self, party: Address) -> list[str]:
+        """Return the names of all records of the party's private room, sorted."""
+        with reported(f"read the private room of {party}"):
+            return private.names(self.layout, party)
+
+    def recent_transactions(self, chemical: str, at_most: int) -> list[Transaction]:
+        """Return the last transactions over a chemical, newest first, one side of each."""
+        from nom_negotiate.store.files import recent
+
+        with reported("look for recent transactions"):
+            return recent.transactions(self.layout, chemical, at_most)
+
+    def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
+        """Return listings over a chemical that stand, of parties that changed theirs last."""
+        from nom_negotiate.store.files import recent
+
+        with reported("look for recent listings"):
+            lately = recent.parties(self.layout, "listings")
+        found = (listing for party in lately for listing in self.listings(party)[0])
+        return recent.standing(found, chemical, at_most)
 
     def _records(
         self,

@@ -16,7 +16,14 @@ from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict
-from nom_negotiate.store.files import bounded, doorbell, locking, namespace, settlement
+from nom_negotiate.store.files import (
+    bounded,
+    doorbell,
+    locking,
+    namespace,
+    private,
+    settlement,
+)
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners
@@ -139,3 +146,17 @@ class FileWriter:
         with reported(f"remove the listing {listing_id}"):
             room = bounded.check_room(self._layout, self._party, "listings")
             self._disk.remove(f"{room}/{check_listing_id(listing_id)}{LISTING_SUFFIX}")
+
+    def write_private(self, name: str, data: bytes) -> None:
+        """Replace one record of this party's private room, which nobody else can read."""
+        with reported("write your private room"):
+            private.write(self._disk, self._layout, self._party, name, data)
+
+    def discard_private(self, name: str) -> bool:
+        """Remove one record of this party's private room; return whether it was there."""
+        with reported("write your private room"):
+            return private.discard(self._disk, self._layout, self._party, name)
+
+    def ring(self, place: Namespace) -> None:
+        """Ask the next pass to look at a negotiation, though nothing was written in it."""
+        doorbell.ring(self._disk, self._layout, place)
