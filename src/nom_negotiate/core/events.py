@@ -101,16 +101,13 @@ class Started(NegotiationEvent, frozen=True, kw_only=True):
     seller: Address | None = None
 
 
-class _Agreeable(NegotiationEvent, frozen=True, kw_only=True):
+class _Terms(NegotiationEvent, frozen=True, kw_only=True):
+    round: int
     price: Decimal
     quantity: Decimal
     delivery: str | None = None
     payment: str | None = None
     quality: str | None = None
-
-
-class _Terms(_Agreeable, frozen=True, kw_only=True):
-    round: int
 
 
 class OfferMade(_Terms, frozen=True, kw_only=True):
@@ -208,7 +205,7 @@ class MessageSent(NegotiationEvent, frozen=True, kw_only=True):
     text: str
 
 
-class Settled(_Agreeable, frozen=True, kw_only=True):
+class Settled(NegotiationEvent, frozen=True, kw_only=True):
     """Both transactions of a deal are in their places.
 
     Attributes:
@@ -222,6 +219,11 @@ class Settled(_Agreeable, frozen=True, kw_only=True):
 
     buyer: Address
     seller: Address
+    price: Decimal
+    quantity: Decimal
+    delivery: str | None = None
+    payment: str | None = None
+    quality: str | None = None
     transactions: Mapping[Address, str]
 
 
