@@ -223,7 +223,8 @@ _RULES: Final[Mapping[str, Schema]] = {
 
 def main(arguments: list[str]) -> int:
     """Write the schemas to the directory that is named, and print the names of the files."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        # `--help` is no directory that anybody means.
         print("usage: python -m nom_negotiate.schemas DIRECTORY", file=sys.stderr)
         return 2
     for path in write_schemas(Path(arguments[0])):

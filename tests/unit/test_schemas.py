@@ -91,11 +91,15 @@ def test_strangers_fields_are_welcome_everywhere(name: str) -> None:
 
 
 def test_the_command_writes_them_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert schemas.main([str(tmp_path)]) == 0
     assert sorted(capsys.readouterr().out.split()) == sorted(map(str, tmp_path.iterdir()))
     assert schemas.main([]) == 2
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert schemas.main(["--help"]) == 2
+    assert sorted(tmp_path.iterdir()) == before
     assert "usage" in capsys.readouterr().err
 
 
