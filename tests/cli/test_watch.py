@@ -102,6 +102,16 @@ def test_a_person_reads_who_said_what(nom: Nom) -> None:
         assert ended(process) == (0, "", "")
 
 
+def test_who_answers_a_listing_is_told_with_its_author(nom: Nom) -> None:
+    nom.ok("init")
+    with watching(nom.root) as process:
+        posting = ("listing", "post", "C", "--sell", "--price", "6", "--quantity", "500")
+        posted = nom.ok(*posting, "--as", ALICE, "--json").json["id"]
+        assert line(process).endswith(f"{ALICE} posts a listing: sell 500 C at 6\n")
+        nom.ok("listing", "respond", posted, "--as", BOB, "--price", "5", "--quantity", "500")
+        assert line(process).endswith(f"{BOB} answers a listing of {ALICE}, buys C\n")
+
+
 def test_what_is_about_to_expire_is_told(nom: Nom) -> None:
     negotiation_id = nom.start("--idle", "1h")
     with watching(nom.root, "--warn", "2h") as process:

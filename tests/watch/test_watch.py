@@ -399,6 +399,18 @@ def test_who_answers_a_listing_is_said_to_have_started(
     [started] = [event for event in found if event.kind == "negotiation.started"]
     assert isinstance(started, events.Started)
     assert (started.by, started.initiator, started.buyer) == (BOB, ALICE, BOB)
+    assert started.listing == listing.id
+
+
+def test_a_settlement_names_the_listing_that_it_counts_against(
+    desk: Desk, alice: Party, bob: Party, watch: Watch
+) -> None:
+    listing = market.post(alice, side="sell", chemical="C", price=6, quantity=500)
+    deal = market.respond(bob, ALICE, listing.id)
+    alice.accept(deal.id)
+    desk.poll()
+    [settled] = [event for event in watch.look() if isinstance(event, events.Settled)]
+    assert settled.listing == listing.id
 
 
 def test_terms_in_words_are_told_with_the_numbers(

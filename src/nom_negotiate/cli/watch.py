@@ -118,10 +118,12 @@ def _words(event: Event, called: Names) -> tuple[str, str]:
 
     match event:
         case events.Started():
-            other = event.seller if event.by == event.buyer else event.buyer
+            answers = event.by is not None and event.by == event.responder
+            other = names(event.initiator if answers else event.responder)
+            begins = f"answers a listing of {other}" if answers else f"starts with {other}"
             does = "buys" if event.by == event.buyer else "sells"
-            role = f", {does} {visible(event.chemical)}" if other else ""
-            return f"{names(event.by)} starts with {names(event.responder)}{role}", ""
+            role = f", {does} {visible(event.chemical)}" if event.buyer or event.seller else ""
+            return f"{names(event.by)} {begins}{role}", ""
         case events.OfferMade():
             kind = ", indicative" if event.firm is False else ""
             lapses = f", until {clock(event.valid_until)}" if event.valid_until else ""

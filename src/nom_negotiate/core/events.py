@@ -93,12 +93,14 @@ class Started(NegotiationEvent, frozen=True, kw_only=True):
     Attributes:
         buyer: None where no file says yet who buys.
         seller: None where no file says yet who sells.
+        listing: id of the initiator's listing that it answers; None for none.
     """
 
     kind: ClassVar[str] = "negotiation.started"
 
     buyer: Address | None = None
     seller: Address | None = None
+    listing: str | None = None
 
 
 class _Terms(NegotiationEvent, frozen=True, kw_only=True):
@@ -212,6 +214,7 @@ class Settled(NegotiationEvent, frozen=True, kw_only=True):
         price: per unit.
         quantity: in units.
         delivery: a term in words, as `payment` and `quality`; None where it was left open.
+        listing: id of the initiator's listing that it counts against; None for none.
         transactions: the names of the files that were asked for, by party.
     """
 
@@ -224,6 +227,7 @@ class Settled(NegotiationEvent, frozen=True, kw_only=True):
     delivery: str | None = None
     payment: str | None = None
     quality: str | None = None
+    listing: str | None = None
     transactions: Mapping[Address, str]
 
 
@@ -386,6 +390,7 @@ def _started(snapshot: Snapshot, about: Mapping[str, Any], moves: tuple[Move, ..
         by=moves[0].by if moves and snapshot.listing is not None else snapshot.initiator,
         buyer=next((party for party, role in roles.items() if role == "buyer"), None),
         seller=next((party for party, role in roles.items() if role == "seller"), None),
+        listing=snapshot.listing,
         **about,
     )
 
@@ -504,6 +509,7 @@ class _Saying:
                 delivery=deal.delivery,
                 payment=deal.payment,
                 quality=deal.quality,
+                listing=outcome.listing,
                 transactions=outcome.transactions,
                 **self.about,
             )
