@@ -20,7 +20,7 @@ import msgspec
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.snapshot import Snapshot
 from nom_negotiate.core.state import Offer, PartyState, Status
-from nom_negotiate.core.terms import Terms
+from nom_negotiate.core.terms import Terms, terms_of
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +53,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def terms(self) -> Terms:
         """Return what it is over: all that a deal would bind."""
-        return Terms(
-            price=self.price,
-            quantity=self.quantity,
-            delivery=self.delivery,
-            payment=self.payment,
-            quality=self.quality,
-        )
+        return terms_of(self)
 
     def lapsed(self, now: int) -> bool:
         """Return whether it can no longer be accepted at `now`."""

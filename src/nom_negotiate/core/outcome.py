@@ -17,7 +17,7 @@ import msgspec
 
 from nom_negotiate.core.fields import always
 from nom_negotiate.core.identity import Address, short_name
-from nom_negotiate.core.terms import Condition, Role, Terms
+from nom_negotiate.core.terms import Condition, Role, Terms, terms_of
 from nom_negotiate.core.times import Seconds
 
 OUTCOME_SCHEMA: Final = "nom.outcome/1"
@@ -57,13 +57,7 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def terms(self) -> Terms:
         """Return what was agreed."""
-        return Terms(
-            price=self.price,
-            quantity=self.quantity,
-            delivery=self.delivery,
-            payment=self.payment,
-            quality=self.quality,
-        )
+        return terms_of(self)
 
 
 class Basis(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,13 +153,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @property
     def terms(self) -> Terms:
         """Return what was agreed."""
-        return Terms(
-            price=self.price,
-            quantity=self.quantity,
-            delivery=self.delivery,
-            payment=self.payment,
-            quality=self.quality,
-        )
+        return terms_of(self)
 
     @property
     def identity(self) -> tuple[object, ...]:

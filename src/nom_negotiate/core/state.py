@@ -20,7 +20,7 @@ import msgspec
 
 from nom_negotiate.core.fields import always
 from nom_negotiate.core.identity import MAX_CHEMICAL_CHARS, Address
-from nom_negotiate.core.terms import Condition, Role, Terms, agreement_key
+from nom_negotiate.core.terms import Condition, Role, Terms, agreement_key, terms_of
 from nom_negotiate.core.times import Duration, Seconds
 
 STATE_SCHEMA: Final = "nom.state/1"
@@ -104,13 +104,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def terms(self) -> Terms:
         """Return what it is over: all that a deal would bind."""
-        return Terms(
-            price=self.price,
-            quantity=self.quantity,
-            delivery=self.delivery,
-            payment=self.payment,
-            quality=self.quality,
-        )
+        return terms_of(self)
 
 
 class PastOffer(Offer, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,7 +16,7 @@ import hashlib
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import msgspec
 
@@ -91,6 +91,32 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     def conditions(self) -> dict[str, str]:
         """Return the terms in words that are not left open, by name, in the order of names."""
         return {name: text for name in CONDITIONS if (text := getattr(self, name)) is not None}
+
+
+class _Termed(Protocol):
+    """A record with terms among its fields, each where the file has it."""
+
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def delivery(self) -> str | None: ...
+    @property
+    def payment(self) -> str | None: ...
+    @property
+    def quality(self) -> str | None: ...
+
+
+def terms_of(record: _Termed) -> Terms:
+    """Return the terms of an offer, a deal or a transaction."""
+    return Terms(
+        price=record.price,
+        quantity=record.quantity,
+        delivery=record.delivery,
+        payment=record.payment,
+        quality=record.quality,
+    )
 
 
 def parse_terms(
