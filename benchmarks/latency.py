@@ -1,10 +1,14 @@
-"""How soon a deal is settled: from `accept` returning to both transactions on disk, by `nom run`.
+"""How soon a deal is settled: from its acceptance to both transactions on disk, by `nom run`.
 
     python -m benchmarks.latency DIRECTORY [DEALS]
 
-Parties and the poller are processes of their own, everything is durable, and each deal begins
-when the one before is in the archive. Between two deals the same file operations are made bare:
-what the disk itself takes at that moment, with what others do to it. Prints JSON.
+It is accepted in turns by `Party.accept`, which rings the doorbell, and by a program that knows
+nothing of us: it renames a file of the original format into the namespace, unsynced. The time
+begins when the call returns that does it.
+
+Parties and the poller are processes of their own, everything of ours is durable, and each deal
+begins when the one before is in the archive. Between two deals the same file operations are made
+bare: what the disk itself takes at that moment, with what others do to it. Prints JSON.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from nom_negotiate import Desk, Party
+from nom_negotiate import Desk, Negotiation, Party
 
 DEALS: Final = 500
 ONE, OTHER = "one@example.edu", "other@example.edu"
@@ -49,7 +53,10 @@ def measured(home: Path, deals: int) -> dict[str, object]:
     desk.poll()
     rooms = [f"{home}/data/teams/{party}/transactions" for party in (ONE, OTHER)]
     active = f"{home}/data/teams/{ONE}/negotiations"
-    figures: dict[str, list[float]] = {"accept": [], "settled": [], "bare": []}
+    figures: dict[str, list[float]] = {
+        name: []
+        for name in ("accept", "settled after accept", "rename", "settled after rename", "bare")
+    }
     command = [sys.executable, "-m", "nom_negotiate", "run", "--every", "1d", "--json"]
     with subprocess.Popen(
         [*command, "--data", f"{home}/data"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
@@ -58,7 +65,7 @@ def measured(home: Path, deals: int) -> dict[str, object]:
         try:
             # Its first pass: from now on it sleeps.
             poller.stdout.readline()
-            for number in range(deals):
+            for number in range(2 * deals):
                 _deal(one, other, rooms, number, figures)
                 _until(lambda: not os.listdir(active))
                 while json.loads(poller.stdout.readline())["agreed"] == []:
@@ -78,13 +85,40 @@ def _deal(
     one: Party, other: Party, rooms: list[str], number: int, figures: dict[str, list[float]]
 ) -> None:
     deal = one.start(OTHER, chemical="C", role="buyer", price="5.50", quantity=number + 1)
+    how = "rename" if number % 2 else "accept"
+    state = f"{rooms[0]}/../negotiations/{deal.id}/other_state.json"
     begun = time.perf_counter()
-    other.accept(deal.id)
+    if how == "accept":
+        other.accept(deal.id)
+    else:
+        _accept_plainly(deal, state)
     accepted = time.perf_counter()
     _until(lambda: all(len(os.listdir(room)) > number for room in rooms))
     settled = time.perf_counter()
-    figures["accept"].append((accepted - begun) * 1000)
-    figures["settled"].append((settled - accepted) * 1000)
+    figures[how].append((accepted - begun) * 1000)
+    figures[f"settled after {how}"].append((settled - accepted) * 1000)
+
+
+def _accept_plainly(deal: Negotiation, path: str) -> None:
+    """Agree as a program of the original format does."""
+    [offer] = deal.offers
+    now = int(time.time())
+    state = {
+        "user": OTHER,
+        "role": "seller",
+        "chemical": deal.chemical,
+        "offer": {
+            "price": float(offer.price),
+            "quantity": float(offer.quantity),
+            "timestamp": now,
+        },
+        "status": "agreed",
+        "agreement_key": "as it hashes them",
+        "last_updated": now,
+    }
+    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+        json.dump(state, file)
+    os.rename(f"{path}.tmp", path)
 
 
 def _bare(home: Path, number: int) -> float:

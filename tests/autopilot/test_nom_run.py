@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tests.cli.support import Nom
-from tests.cli.test_run import DEADLINE_S, ended, running, until
+from tests.cli.test_run import DEADLINE_S, ended, rename, running, until
 from tests.support import ALICE, BOB
+from tests.watch.support import plain
 
 # Numbers that nothing else has: whoever finds them has found a limit.
 BUYER, SELLER = "7.3137", "4.1719"
@@ -126,6 +129,30 @@ def test_one_that_is_turned_off_says_no_more(nom: Nom) -> None:
         status, _ = ended(process)
     assert status == 0
     assert len(nom.json("show", deal)["offers"]) == 1
+
+
+@pytest.mark.parametrize("write", [rename, Path.write_text])
+def test_an_offer_of_a_program_that_rings_no_bell_is_answered_once_and_when_it_is_made(
+    nom: Nom, write: Callable[[Path, str], object]
+) -> None:
+    nom.ok("init", "--party", ALICE, "--party", BOB)
+    limits = ("--reservation-price", BUYER, "--target-quantity", "1000")
+    nom.ok("prefs", "set", "C", "--buy", "--as", ALICE, *limits)
+    terms = ("--price", "3", "--quantity", "1000")
+    with running(nom.root, "--every", "1h") as process:
+        deal = nom.json("start", BOB, "C", "--as", ALICE, "--buy", *terms)["id"]
+        nom.ok("autopilot", deal, "--as", ALICE)
+        space = nom.root / "teams" / ALICE / "negotiations" / deal
+        # Within the second of the start and of the answer, and without a round.
+        write(space / "bob_state.json", plain(BOB, 9, at=int(time.time())))
+        until(lambda: len(nom.json("show", deal)["offers"]) == 3)
+        # A pass of its own comes after whatever it might have answered itself.
+        nom.ok("say", deal, "hm", "--as", BOB)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 0
+    after = nom.json("show", deal)
+    assert [offer["by"] for offer in after["offers"]] == [ALICE, BOB, ALICE]
+    assert after["turn"] == BOB
 
 
 def test_as_one_party_it_negotiates_for_that_one_only(nom: Nom) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.cli.support import Nom, environment
 from tests.support import ALICE, BOB
+from tests.watch.support import begin, plain
 
 from nom_negotiate.cli.run import Stop
 from nom_negotiate.cli.stopping import stopped_by_signals
@@ -195,6 +196,42 @@ def test_a_deal_settles_when_it_is_struck_and_not_at_the_next_tick(nom: Nom) -> 
         assert second in agreed(process)
         process.send_signal(signal.SIGTERM)
         assert ended(process) == (0, "")
+
+
+def rename(path: Path, text: str) -> None:
+    """Write a state as careful programs do."""
+    temporary = path.with_suffix(".json.tmp")
+    temporary.write_text(text)
+    temporary.rename(path)
+
+
+@pytest.mark.parametrize("write", [rename, Path.write_text])
+def test_a_program_that_rings_no_bell_has_its_deal_when_it_is_struck(
+    nom: Nom, write: Callable[[Path, str], object]
+) -> None:
+    nom.ok("init", "--party", ALICE, "--party", BOB)
+    with running(nom.root, "--every", "1h", "--json") as process:
+        assert process.stdout is not None
+        reports = [json.loads(process.stdout.readline())]
+        for seconds in range(3):
+            space = begin(nom.root, f"alice_bob_C_{1704312345 + seconds}")
+            write(space / "bob_state.json", plain(BOB, 5, status="agreed"))
+            write(space / "alice_state.json", plain(ALICE, 5, status="agreed"))
+            while space.name not in reports[-1]["agreed"]:
+                reports.append(json.loads(process.stdout.readline()))
+        # Somebody's word comes after whatever a pass may have heard of its own.
+        deal = nom.start()
+        while deal not in reports[-1]["active"]:
+            reports.append(json.loads(process.stdout.readline()))
+        process.send_signal(signal.SIGTERM)
+        rest, complaints = process.communicate(timeout=DEADLINE_S)
+    reports += map(json.loads, rest.splitlines())
+    assert (process.returncode, complaints) == (0, "")
+    for party in (ALICE, BOB):
+        assert len(list((nom.root / "teams" / party / "transactions").iterdir())) == 3
+    # The first one, and at most one for each namespace, each of its three words, and the last
+    # word: none for what passes do themselves.
+    assert len(reports) <= 1 + 3 * (1 + 3) + 1
 
 
 def agreed(process: subprocess.Popen[str]) -> list[str]:

@@ -355,6 +355,23 @@ def test_ours_and_the_original_format_understand_each_other() -> None:
     assert negotiation.agreed_at == 40
 
 
+@pytest.mark.parametrize("initiator", [ALICE, BOB])
+def test_an_answer_in_the_very_second_of_an_offer_without_a_round_comes_after_it(
+    initiator: Address,
+) -> None:
+    # Alice's program is ours, bob's is the original. Her rounds say that she has seen his offer.
+    alice = blank(ALICE, BOB, Role.BUYER).offering(offer(5, at=10, round=1), Status.AGREED, 10)
+    bob = original(BOB, role="seller", price=7, at=10)
+    other = BOB if initiator == ALICE else ALICE
+    parties: dict[str, Any] = {"initiator": initiator, "responder": other}
+    crossed = seen(alice, bob, **parties)
+    assert said(crossed) == [(ALICE, 1, "5", False), (BOB, 2, "7", False)]
+    alice = alice.offering(offer(6, at=10, round=3), Status.AGREED, 10)
+    answered = seen(alice, bob, **parties)
+    assert said(answered)[1:] == [(BOB, 2, "7", False), (ALICE, 3, "6", False)]
+    assert answered.turn == BOB
+
+
 def test_a_party_that_comes_over_from_the_original_format_keeps_its_offer() -> None:
     alice = msgspec.structs.replace(
         original(ALICE, price=5, at=10, status="agreed"), counterparty=BOB

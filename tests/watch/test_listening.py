@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.support import ALICE, BOB, Clock
+from tests.support import ALICE, BOB, CAROL, Clock
+from tests.watch.support import ID, TERMS, begin, plain, remove_all, throw_away
 
 from nom_negotiate import Desk, FileStore, MemoryStore, Report, Store, StoreError
 from nom_negotiate.poller import run
-from nom_negotiate.store.files import doorbell, inotify
+from nom_negotiate.store.files import doorbell, inotify, listening, mounted, watches
 from nom_negotiate.store.files.listening import Listening
+from nom_negotiate.store.files.watches import Watches
+from nom_negotiate.store.port import SCAN_EVERY_S
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux has inotify; elsewhere there are scans"
 )
 
-TERMS: dict[str, Any] = {"chemical": "C", "role": "buyer", "price": "5.50", "quantity": 1000}
 LONG_S = 60.0
 SHORT_S = 0.02
 
@@ -135,13 +138,10 @@ def test_a_doorbell_that_is_replaced_is_heard(desk: Desk, ear: Listening, root: 
 
 
 def test_notifications_that_were_thrown_away_are_no_reason_to_sleep(
-    desk: Desk, ear: Listening, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, ear: Listening
 ) -> None:
     desk.party(ALICE).start(BOB, **TERMS)
-    assert ear._inotify is not None
-    list(ear._inotify.read())
-    lost = inotify.Heard(-1, inotify.OVERFLOWED, "")
-    monkeypatch.setattr(ear._inotify, "read", lambda: iter([lost]))
+    throw_away(ear._watches)
     assert ear.sleep(LONG_S, never) is True
 
 
@@ -154,7 +154,7 @@ def test_where_the_system_tells_nothing_it_goes_by_the_clock(
 
     desk.poll()
     if what == "no instance":
-        monkeypatch.setattr("nom_negotiate.store.files.listening.Inotify", refuse)
+        monkeypatch.setattr("nom_negotiate.store.files.watches.Inotify", refuse)
     else:
         monkeypatch.setattr(inotify.Inotify, "add", refuse)
     assert isinstance(desk.store, FileStore)
@@ -162,9 +162,11 @@ def test_where_the_system_tells_nothing_it_goes_by_the_clock(
     desk.party(ALICE).start(BOB, **TERMS)
     assert ear.sleep(SHORT_S, never) is False
     ear.close()
-    assert notices == [
-        "the system tells of no changes: No space left on device; polling by the clock only"
-    ]
+    why = {
+        "no instance": "the system tells of no changes: No space left on device",
+        "no watch": "the system has no more watches to give",
+    }
+    assert notices == [f"{why[what]}; a deal may have to wait for the clock"]
 
 
 def test_the_loop_settles_what_is_struck_while_it_sleeps(desk: Desk, ear: Listening) -> None:
@@ -212,6 +214,288 @@ def test_a_pass_that_cannot_work_is_not_tried_again_for_what_lies_there(
     # Each pass but the first comes with the clock: the hints that lie there wake nobody.
     run(fails, stop, every_s=SHORT_S, listening=ear, on_error=note)
     assert len(errors) == 2
+
+
+# ------------------------------------------------------------------ those who ring no bell
+
+
+def rename(path: Path, text: str) -> None:
+    """Write as careful programs do."""
+    temporary = path.with_suffix(".json.tmp")
+    temporary.write_text(text)
+    temporary.rename(path)
+
+
+WAYS = [rename, Path.write_text]
+AGREED = plain(ALICE, 5, status="agreed"), plain(BOB, 5, status="agreed")
+
+
+def strike(space: Path, write: Callable[[Path, str], object] = rename) -> None:
+    """Let both parties agree by plain files."""
+    for name, text in zip(("alice", "bob"), AGREED, strict=True):
+        write(space / f"{name}_state.json", text)
+
+
+def is_quiet(ear: Listening) -> bool:
+    """Return whether nothing that was heard ends a sleep any more."""
+    return not any(ear.sleep(SHORT_S, never) for _ in range(3))
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_a_program_that_rings_no_bell_is_heard_and_one_pass_is_enough(
+    desk: Desk, ear: Listening, root: Path, write: Callable[[Path, str], object]
+) -> None:
+    desk.add_party(BOB)
+    space = begin(root)
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().active == [ID]
+    assert is_quiet(ear)
+    strike(space, write)
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().agreed == [ID]
+    # A pass writes, moves and removes, and is not woken by it.
+    assert is_quiet(ear)
+
+
+@pytest.mark.parametrize("write", WAYS)
+def test_what_a_program_writes_during_a_pass_is_looked_at_by_the_next(
+    desk: Desk, ear: Listening, root: Path, write: Callable[[Path, str], object]
+) -> None:
+    desk.add_party(BOB)
+    space = begin(root)
+    ear.sleep(LONG_S, never)
+    desk.poll()
+    strike(space, write)
+    # Not before: the pass was made without a word of it.
+    assert ear.sleep(0.0, never) is True
+    assert desk.poll().agreed == [ID]
+
+
+def test_a_word_of_ours_is_left_to_its_author_to_ring_for(
+    desk: Desk, ear: Listening, root: Path
+) -> None:
+    bell = root / "poller" / "doorbell"
+
+    def hush() -> None:
+        for hint in bell.iterdir():
+            hint.unlink()
+
+    hush()
+    deal = desk.party(ALICE).start(BOB, **TERMS)
+    hush()
+    assert ear.sleep(SHORT_S, never) is False
+    desk.party(BOB).say(deal.id, "hm")
+    hush()
+    assert ear.sleep(SHORT_S, never) is False
+    assert list(bell.iterdir()) == []
+    # Of a negotiation that was begun a moment ago, the counterparty may have been too quick.
+    other = desk.party(ALICE).start(BOB, again=True, **TERMS)
+    state = root / "teams" / ALICE / "negotiations" / other.id / "bob_state.json"
+    rename(state, AGREED[1])
+    hush()
+    assert ear.sleep(LONG_S, never) is True
+    assert [hint.name for hint in bell.iterdir()] == [f"{ALICE}:{other.id}"]
+
+
+def test_a_party_that_somebody_makes_by_hand_is_heard(
+    desk: Desk, ear: Listening, root: Path
+) -> None:
+    home = root / "teams" / CAROL
+    home.mkdir()
+    assert is_quiet(ear)
+    (home / "negotiations").mkdir()
+    assert is_quiet(ear)
+    space = home / "negotiations" / "carol_alice_C_1704312345"
+    space.mkdir()
+    (space / "carol_state.json").write_text(AGREED[0].replace(ALICE, CAROL))
+    assert ear.sleep(LONG_S, never) is True
+    assert (root / "poller" / "doorbell" / f"{CAROL}:{space.name}").exists()
+
+
+def test_what_was_written_while_nobody_listened_is_found_by_the_first_pass(
+    desk: Desk, root: Path
+) -> None:
+    for party in (ALICE, BOB):
+        desk.add_party(party)
+    desk.poll()
+    strike(begin(root))
+    assert desk.poll().agreed == []
+    assert isinstance(desk.store, FileStore)
+    with closing(desk.store.listening(pytest.fail)):
+        assert desk.poll().agreed == [ID]
+
+
+def test_what_lies_beyond_the_limit_of_watches_is_found_by_the_scan_and_said_once(
+    desk: Desk,
+    root: Path,
+    clock: Clock,
+    notices: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for party in (ALICE, BOB):
+        desk.add_party(party)
+    # The doorbell, all parties, and a room of each.
+    monkeypatch.setattr(watches, "MAX_WATCHES", 4)
+    assert isinstance(desk.store, FileStore)
+    desk.poll()
+    with closing(desk.store.listening(notices.append)) as ear:
+        desk.poll()
+        space = begin(root)
+        ear.sleep(SHORT_S, never)
+        desk.poll()
+        strike(space)
+        assert is_quiet(ear)
+        assert desk.poll().agreed == []
+        # Our own writers are heard all the same.
+        deal = desk.party(ALICE).start(BOB, again=True, **TERMS)
+        assert ear.sleep(LONG_S, never) is True
+        assert deal.id in desk.poll().active
+        clock.forward(SCAN_EVERY_S)
+        assert ear.sleep(SHORT_S, never) is False
+        assert desk.poll().agreed == [ID]
+    assert notices == [
+        "there are more negotiations than may be watched; a deal may have to wait for the clock"
+    ]
+
+
+def test_watches_that_become_free_are_given_to_who_had_none(
+    desk: Desk, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for party in (ALICE, BOB):
+        desk.add_party(party)
+    first = desk.party(ALICE).start(BOB, **TERMS)
+    monkeypatch.setattr(watches, "MAX_WATCHES", 5)
+    monkeypatch.setattr(listening, "SCAN_EVERY_S", 0)
+    assert isinstance(desk.store, FileStore)
+    desk.poll()
+    with closing(desk.store.listening(lambda text: None)) as ear:
+        space = begin(root, "alice_bob_D_1")
+        assert ear.sleep(LONG_S, never) is True
+        desk.poll()
+        rename(space / "bob_state.json", AGREED[1])
+        assert is_quiet(ear)
+        desk.party(BOB).reject(first.id)
+        desk.poll()
+        # Its watch is taken back by the first sleep, and given away by the next.
+        assert is_quiet(ear)
+        strike(space)
+        assert ear.sleep(LONG_S, never) is True
+
+
+@pytest.mark.parametrize("trouble", [remove_all, throw_away])
+@pytest.mark.parametrize("write", WAYS)
+def test_what_the_system_has_not_told_is_made_up_for(
+    desk: Desk,
+    ear: Listening,
+    root: Path,
+    notices: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Callable[[Watches], None],
+    write: Callable[[Path, str], object],
+) -> None:
+    monkeypatch.setattr(listening, "MISSED_EVERY_S", 0.0)
+    desk.add_party(BOB)
+    space = begin(root)
+    ear.sleep(LONG_S, never)
+    desk.poll()
+    for _ in range(3):
+        trouble(ear._watches)
+        strike(space, write)
+        assert ear.sleep(LONG_S, never) is True
+        # A scan may trust the directory, which does not tell of what is written in place.
+        assert (root / "poller" / "doorbell" / f"{ALICE}:{ID}").exists()
+        assert desk.poll().agreed == [ID]
+        assert is_quiet(ear)
+        shutil.rmtree(root / "teams" / ALICE / "negotiations_archive" / ID)
+        (root / "teams" / BOB / "negotiations_archive" / ID).unlink()
+        for party in (ALICE, BOB):
+            shutil.rmtree(root / "teams" / party / "transactions")
+            (root / "teams" / party / "transactions").mkdir()
+        space = begin(root)
+        assert ear.sleep(LONG_S, never) is True
+        desk.poll()
+        assert is_quiet(ear)
+    [notice] = notices
+    assert notice.endswith("; a deal may have to wait for the clock")
+
+
+def test_a_system_that_goes_on_losing_notifications_is_made_up_for_now_and_then(
+    desk: Desk, ear: Listening, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throw_away(ear._watches)
+    assert ear.sleep(LONG_S, never) is True
+    desk.poll()
+    throw_away(ear._watches)
+    assert is_quiet(ear)
+    ear._make_up_at = 0.0
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().scanned
+
+
+def test_a_room_that_is_replaced_is_heard(desk: Desk, ear: Listening, root: Path) -> None:
+    desk.add_party(BOB)
+    room = root / "teams" / ALICE / "negotiations"
+    room.rename(root / "teams" / ALICE / "former")
+    room.mkdir()
+    assert is_quiet(ear)
+    strike(begin(root))
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().agreed == [ID]
+
+
+def test_parties_that_are_brought_back_from_elsewhere_are_heard(
+    desk: Desk, ear: Listening, root: Path
+) -> None:
+    desk.add_party(BOB)
+    begin(root)
+    ear.sleep(LONG_S, never)
+    desk.poll()
+    assert is_quiet(ear)
+    (root / "teams").rename(root / "former")
+    shutil.copytree(root / "former", root / "teams", symlinks=True)
+    strike(root / "teams" / ALICE / "negotiations" / ID)
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().agreed == [ID]
+    # And from then on.
+    strike(begin(root, "alice_bob_D_1"))
+    assert ear.sleep(LONG_S, never) is True
+
+
+def test_a_room_that_is_kept_from_the_poller_is_said_once(
+    desk: Desk, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for party in (ALICE, BOB):
+        desk.add_party(party)
+    desk.poll()
+    add = inotify.Inotify.add
+
+    def refuse(self: inotify.Inotify, path: str, what: int) -> int:
+        if f"{BOB}/negotiations" in path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return add(self, path, what)
+
+    monkeypatch.setattr(inotify.Inotify, "add", refuse)
+    assert isinstance(desk.store, FileStore)
+    with closing(desk.store.listening(notices.append)) as ear:
+        desk.poll()
+        assert is_quiet(ear)
+        desk.party(ALICE).start(BOB, **TERMS)
+        assert ear.sleep(LONG_S, never) is True
+    assert notices == [
+        f"cannot watch teams/{BOB}/negotiations: Permission denied; a deal may have to wait for"
+        " the clock"
+    ]
+
+
+def test_that_other_hosts_are_not_heard_is_said(
+    desk: Desk, notices: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.poll()
+    monkeypatch.setattr(mounted, "mounted", lambda root: mounted.Mounted("nfs4", "/srv"))
+    assert isinstance(desk.store, FileStore)
+    desk.store.listening(notices.append).close()
+    [notice] = notices
+    assert "other hosts may write; a deal may" in notice
 
 
 def test_a_memory_store_is_polled_by_the_clock() -> None:

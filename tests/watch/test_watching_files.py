@@ -10,26 +10,23 @@ import os
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import ALICE, BOB, CAROL, NOON, Clock
+from tests.watch.support import DEADLINE_S, ID, TERMS, begin, plain, refused, remove_all, throw_away
 
 from nom_negotiate import Desk, FileStore, StoreError, market
 from nom_negotiate.core import events
 from nom_negotiate.core.events import Event
-from nom_negotiate.store.files import inotify, mounted, watching
+from nom_negotiate.store.files import inotify, mounted, watches, watching
 from nom_negotiate.watch import Watch
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="only Linux has inotify; elsewhere there are scans"
 )
-
-TERMS: dict[str, Any] = {"chemical": "C", "role": "buyer", "price": "5.50", "quantity": 1000}
-DEADLINE_S = 120.0
-ID = "alice_bob_C_1704312345"
 
 
 @pytest.fixture
@@ -63,24 +60,6 @@ def within(watch: Watch, count: int) -> list[Event]:
 
 
 # ------------------------------------------------------------------ writers of plain files
-
-
-def plain(user: str, price: float, *, at: float = NOON, status: str = "pending") -> str:
-    """Return a state file as the original's clients wrote it."""
-    role = "buyer" if user == ALICE else "seller"
-    offer = {"price": price, "quantity": 1000, "timestamp": at}
-    state = {"user": user, "role": role, "chemical": "C", "offer": offer, "status": status}
-    return json.dumps({**state, "agreement_key": "0" * 64, "last_updated": at})
-
-
-def begin(root: Path) -> Path:
-    """Begin a negotiation with nothing but plain files, as the original's clients did."""
-    space = root / "teams" / ALICE / "negotiations" / ID
-    space.mkdir()
-    link = root / "teams" / BOB / "negotiations" / ID
-    link.symlink_to(f"../../{ALICE}/negotiations/{ID}")
-    (space / "alice_state.json").write_text(plain(ALICE, 5))
-    return space
 
 
 def test_programs_that_know_nothing_of_us_are_seen(desk: Desk, root: Path, clock: Clock) -> None:
@@ -212,17 +191,10 @@ def haggle(desk: Desk, watch: Watch) -> None:
     assert watch.look(scan=True) == []
 
 
-def refused(number: int) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
-    return call
-
-
 def test_without_notifications_changes_are_found_by_scans(
     desk: Desk, notices: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "Inotify", refused(errno.EMFILE))
+    monkeypatch.setattr(watches, "Inotify", refused(errno.EMFILE))
     monkeypatch.setattr(watching, "BARE_SCAN_S", 0.05)
     with desk.watch() as watch:
         haggle(desk, watch)
@@ -271,7 +243,7 @@ def test_where_the_system_has_no_more_watches_to_give(
 def test_many_negotiations_need_no_watch_each(
     desk: Desk, notices: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MAX_WATCHES", 9)
+    monkeypatch.setattr(watches, "MAX_WATCHES", 9)
     monkeypatch.setattr(watching, "PART_SCAN_S", 3600.0)
     alice, bob = desk.party(ALICE), desk.party(BOB)
     deals = [alice.start(BOB, again=True, **TERMS).id for _ in range(20)]
@@ -291,7 +263,7 @@ def test_many_negotiations_need_no_watch_each(
 def test_a_doorbell_that_is_all_there_is_tells_of_the_settlement(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MAX_WATCHES", 1)
+    monkeypatch.setattr(watches, "MAX_WATCHES", 1)
     monkeypatch.setattr(watching, "PART_SCAN_S", 3600.0)
     deal = desk.party(ALICE).start(BOB, **TERMS)
     with desk.watch() as watch:
@@ -304,9 +276,7 @@ def removed(watch: Watch) -> None:
     """Let the kernel remove all watches, as it does when a file system is unmounted."""
     feed = watch._watching
     assert isinstance(feed, watching.FileWatching)
-    assert feed._inotify is not None
-    for number in list(feed._watches):
-        feed._inotify.remove(number)
+    remove_all(feed._watches)
 
 
 def test_watches_that_were_removed_are_replaced_and_nothing_is_missed(
@@ -421,7 +391,7 @@ def test_a_thousand_changes_by_other_processes_are_told_once_and_in_order(
 ) -> None:
     desk = Desk(root, durable=False, notice=lambda text: None)
     if trouble == "no notifications":
-        monkeypatch.setattr(watching, "Inotify", refused(errno.ENOSYS))
+        monkeypatch.setattr(watches, "Inotify", refused(errno.ENOSYS))
         monkeypatch.setattr(watching, "BARE_SCAN_S", 0.05)
     for number in range(WRITERS):
         for name in ("one", "other"):
@@ -466,16 +436,7 @@ def overflow(watch: Watch) -> None:
     """Throw away what the kernel has to tell, and let it say so."""
     feed = watch._watching
     assert isinstance(feed, watching.FileWatching)
-    assert feed._inotify is not None
-    read = feed._inotify.read
-
-    def lossy() -> Iterator[inotify.Heard]:
-        feed._inotify.read = read  # type: ignore[union-attr, method-assign]
-        for _ in read():
-            pass
-        yield inotify.Heard(-1, inotify.OVERFLOWED, "")
-
-    feed._inotify.read = lossy  # type: ignore[method-assign]
+    throw_away(feed._watches)
 
 
 def test_what_was_found_before_the_disk_refused_is_told_later(

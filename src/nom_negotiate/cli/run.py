@@ -43,8 +43,9 @@ Examples:
 def run(app: App, every: str) -> None:
     """Poll again and again, until stopped.
 
-    A deal settles when it is struck: whoever writes through nom or the library wakes it. What
-    other programs write, and what expires, is found by the passes in between.
+    A deal settles when it is struck: whoever writes wakes it, through nom or with a program that
+    only knows the files. What expires, and what the system does not tell of, is found by the
+    passes in between.
 
     Whoever has turned on an autopilot is negotiated for, with --as only that party. In a data
     root that is isolated by Unix users, --as is needed for it, as the party's own user: then

@@ -5,7 +5,8 @@ Rules of the room:
 - Where every offer has a round, rounds give the order: the clocks of two hosts may differ.
 - The original format has neither rounds nor a mark on an acceptance, and keeps no history.
   There the time at which a file was written gives the order, and the same terms from the
-  other side, agreed, are an acceptance.
+  other side, agreed, are an acceptance. Times are seconds: in the same one, who counts rounds
+  comes after the offer that its own number leaves room for.
 - The last move lies on the table, so that the order decides whose turn it is.
 """
 
@@ -71,6 +72,8 @@ class _Said(NamedTuple):
             a copy comes after what it copies, in the same round and second, too.
         copies: true where a copy of the other side's terms would be an acceptance, for want
             of a mark.
+        answers: true where its author's rounds leave one out before it: that of the offer
+            which it answers.
     """
 
     by: Address
@@ -81,13 +84,24 @@ class _Said(NamedTuple):
     accepts: bool
     echo: bool = False
     copies: bool = False
+    answers: bool = False
 
 
 def moves_of(snapshot: Snapshot) -> tuple[Move, ...]:
     """Return the offers and acceptances of both sides, oldest first."""
     said = [item for state in snapshot.states.values() for item in _said(snapshot, state)]
     if any(item.round is None for item in said):
-        said.sort(key=lambda s: (s.at, s.accepts, s.echo, s.by != snapshot.initiator))
+        said.sort(
+            key=lambda s: (
+                s.at,
+                s.accepts,
+                s.echo,
+                # Else its author would be asked to answer once more what it has answered.
+                s.answers,
+                s.round is None,
+                s.by != snapshot.initiator,
+            )
+        )
         return _numbered(said)
     # Where an indicative offer was accepted by both, its author came second.
     authors = {item.round: item.by for item in said if not (item.accepts or item.echo)}
@@ -106,6 +120,7 @@ def moves_of(snapshot: Snapshot) -> tuple[Move, ...]:
 
 def _said(snapshot: Snapshot, state: PartyState) -> Iterator[_Said]:
     original = state.schema is None
+    last = 0
     for past in state.history:
         yield _Said(
             by=state.user,
@@ -114,7 +129,9 @@ def _said(snapshot: Snapshot, state: PartyState) -> Iterator[_Said]:
             at=past.timestamp,
             round=past.round,
             accepts=past.accepts,
+            answers=_leaves_out(past, last),
         )
+        last = past.round or last
     other = snapshot.other(state.user)
     theirs = None if other is None else snapshot.states.get(other)
     offer = state.offer
@@ -140,7 +157,12 @@ def _said(snapshot: Snapshot, state: PartyState) -> Iterator[_Said]:
         echo=echo,
         copies=firm
         and (original or offer.round is None or (echo and _round(theirs) == offer.round)),
+        answers=not original and _leaves_out(offer, last),
     )
+
+
+def _leaves_out(offer: Offer, last: int) -> bool:
+    return offer.round is not None and offer.round > last + 1
 
 
 def _round(state: PartyState | None) -> int | None:

@@ -419,7 +419,7 @@ class MemoryStore:
             return negotiations, listings
 
     def listening(self, notice: Callable[[str], object]) -> None:
-        """Return None: nobody rings here."""
+        """Return None: of this one nobody hears."""
 
     # What a pass has to do
 

@@ -172,7 +172,7 @@ class Watching(Protocol):
 
 
 class Listening(Protocol):
-    """A poller's ear at the doorbell. For one thread, but for `wake`."""
+    """A poller's ear. For one thread, but for `wake`."""
 
     def sleep(
         self,
@@ -182,9 +182,9 @@ class Listening(Protocol):
         unfinished: Collection[str] = (),
         busy: bool = False,
     ) -> bool:
-        """Return True when the doorbell is rung, False after so many seconds or `wake`.
+        """Return True when somebody has written, False after so many seconds or `wake`.
 
-        To be called after a pass: what was rung meanwhile ends the sleep before it begins.
+        To be called after a pass: what was written meanwhile ends the sleep before it begins.
 
         Args:
             timeout_s: seconds.
@@ -426,10 +426,12 @@ class Store(Protocol):
         """
 
     def listening(self, notice: Callable[[str], object]) -> Listening | None:
-        """Begin to listen to the doorbell; None for a store at which nobody rings.
+        """Begin to listen for whoever writes; None for a store of which nobody hears.
+
+        To be called before the first pass, which is a scan then.
 
         Args:
-            notice: told in one line, once, where nothing is heard.
+            notice: told in one line, once for each reason, why a deal may have to wait.
         """
 
     def transactions(self, party: Address) -> tuple[list[Filed], list[Problem]]:

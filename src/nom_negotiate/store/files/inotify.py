@@ -33,6 +33,9 @@ UNMOUNTED: Final = 0x2000
 OVERFLOWED: Final = 0x4000
 IGNORED: Final = 0x8000
 
+OF_DIRECTORY: Final = 0x4000_0000
+"""What has come, gone or changed there is a directory itself."""
+
 _ONLY_DIRECTORY: Final = 0x0100_0000
 _FOLLOW_NO_LINK: Final = 0x0200_0000
 
@@ -49,11 +52,13 @@ class Heard(NamedTuple):
         watch: of which directory, as `add` has numbered it; -1 for an overflow.
         what: which of the constants above, one or several.
         name: in that directory; empty where it is about the directory itself.
+        rename: a number that the two notifications of one rename have in common; 0 for others.
     """
 
     watch: int
     what: int
     name: str
+    rename: int = 0
 
 
 @functools.cache
@@ -145,11 +150,11 @@ class Inotify:
                 return
             at = 0
             while at < len(data):
-                watch, what, _, length = _HEAD.unpack_from(data, at)
+                watch, what, rename, length = _HEAD.unpack_from(data, at)
                 at += _HEAD.size
                 name = data[at : at + length].rstrip(b"\0")
                 at += length
-                yield Heard(watch, what, os.fsdecode(name))
+                yield Heard(watch, what, os.fsdecode(name), rename)
 
     def close(self) -> None:
         """Close it, with all of its watches. Idempotent."""

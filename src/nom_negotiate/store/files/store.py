@@ -325,11 +325,11 @@ class FileStore(Parties):
             return FileWatching(self, party, negotiation_id, notice)
 
     def listening(self, notice: Callable[[str], object]) -> Listening:
-        """Begin to listen to the doorbell."""
+        """Begin to listen for whoever writes."""
         # Imported here: `nom poll` does without.
         from nom_negotiate.store.files.listening import Listening
 
-        with reported("listen to the doorbell"):
+        with reported("listen for what is written"):
             return Listening(self, notice)
 
     # Retention

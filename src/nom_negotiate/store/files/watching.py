@@ -4,7 +4,7 @@ Two ways to find out, each enough for being right:
 
 - *Notifications* of the kernel are what makes it quick. They come from the doorbell, which our
   own writers ring; from the rooms of the parties; and from the namespaces themselves, as far as
-  `MAX_WATCHES` reach. Those that are left out cost nobody but writers who ring no bell.
+  `watches.MAX_WATCHES` reach. Those that are left out cost nobody but writers who ring no bell.
 - A *scan* compares what everything looked like with what it looks like: a directory by its
   times and inode, its state files by theirs, so that one that is written in place is seen, too.
 
@@ -31,19 +31,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from nom_negotiate.core.identity import Address, address_of_directory, directory_name, is_id
-from nom_negotiate.store.files import bounded, doorbell, inotify, mounted, namespace
+from nom_negotiate.store.files import bounded, doorbell, inotify, namespace, watches
 from nom_negotiate.store.files.errnos import reported
-from nom_negotiate.store.files.inotify import Heard, Inotify
-from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, Layout, shown
-from nom_negotiate.store.files.waiter import Waiter
+from nom_negotiate.store.files.inotify import Heard
+from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, Layout
+from nom_negotiate.store.files.watches import Watches
 from nom_negotiate.store.port import Looked, Namespace
 from nom_negotiate.store.reading import OUTCOME_NAME, STATE_SUFFIX
 
 if TYPE_CHECKING:
     from nom_negotiate.store.files.store import FileStore
-
-MAX_WATCHES: Final = 4096
-"""Directories that one watcher lets the kernel watch: rooms first, then namespaces."""
 
 TOLD_SCAN_S: Final = 30.0
 """Seconds between two scans where the kernel tells of all changes."""
@@ -71,7 +68,6 @@ MAX_STATES: Final = 8
 
 _COMING: Final = inotify.CREATED | inotify.MOVED_TO
 _GOING: Final = inotify.DELETED | inotify.MOVED_FROM
-_SELF: Final = inotify.SELF_DELETED | inotify.SELF_MOVED
 _WRITTEN: Final = _COMING | inotify.CLOSED
 
 Stamp = tuple[int, int, int, int]
@@ -115,15 +111,14 @@ class _Seen:
         return False
 
 
-class _Watched:
-    """A directory, watched by the kernel or not."""
+class _Watched(watches.Watched):
+    """A directory, and what it looked like."""
 
-    __slots__ = ("path", "seen", "watch")
+    __slots__ = ("seen",)
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        super().__init__(path)
         self.seen = _Seen()
-        self.watch = -1
 
 
 class _Teams(_Watched):
@@ -230,44 +225,19 @@ class FileWatching:
         self._layout = store.layout
         self._party = party
         self._only = negotiation_id
-        self._notice = notice
-        self._told: set[str] = set()
         self._teams = _Teams(self._layout.teams)
         self._bell = _Bell(self._layout.doorbell)
         self._homes: dict[str, _Home] = {}
-        self._watches: dict[int, _Watched] = {}
         self._unwatched = False
         self._rung: set[Namespace] = set()
         self._begun = False
         self._next_scan = 0.0
         self._found = Looked([], [], [], [])
-        self._is_remote = mounted.mounted(self._layout.root).is_remote
-        self._most = MAX_WATCHES
-        self._inotify = self._open()
-        self._waiter = Waiter(self._inotify)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_waiter"):
-            self.close()
-
-    def _open(self) -> Inotify | None:
-        if self._is_remote:
-            self._say("remote", "the data root is on a file system that other hosts may write")
-        try:
-            found = Inotify()
-        except OSError as error:
-            # ENOSYS, EMFILE, ENFILE, ENOMEM.
-            self._say("none", f"the system tells of no changes: {error.strerror}")
-            return None
-        # Others want to watch, too.
-        most = inotify.most_watches()
-        self._most = min(MAX_WATCHES, most // 4) if most else MAX_WATCHES
-        return found
-
-    def _say(self, topic: str, why: str) -> None:
-        if topic not in self._told:
-            self._told.add(topic)
-            self._notice(f"{why}; what changes is found by looking through everything now and then")
+        self._watches = Watches(
+            self._layout,
+            notice,
+            "what changes is found by looking through everything now and then",
+        )
 
     # ------------------------------------------------------------------ for who watches
 
@@ -294,17 +264,15 @@ class FileWatching:
 
     def wait(self, timeout_s: float) -> None:
         """Return when something may have changed, after `wake`, or after so many seconds."""
-        self._waiter.wait(min(timeout_s, self._next_scan - time.monotonic()))
+        self._watches.wait(min(timeout_s, self._next_scan - time.monotonic()))
 
     def wake(self) -> None:
         """End the wait that is going on, or the next one. From any thread or signal handler."""
-        self._waiter.wake()
+        self._watches.wake()
 
     def close(self) -> None:
         """Give back what it holds. Idempotent."""
-        self._waiter.close()
-        if self._inotify is not None:
-            self._inotify.close()
+        self._watches.close()
 
     def _is_new(self) -> bool:
         """Return whether there is a data root by now, where there was none."""
@@ -313,7 +281,7 @@ class FileWatching:
     def _pause(self, cost_s: float) -> float:
         if self._teams.seen.look == (None,):
             return NO_ROOT_S
-        if self._inotify is None or self._is_remote:
+        if self._watches.is_deaf or self._watches.is_remote:
             least = BARE_SCAN_S
         else:
             least = PART_SCAN_S if self._unwatched else TOLD_SCAN_S
@@ -322,24 +290,14 @@ class FileWatching:
     # ------------------------------------------------------------------ what the kernel tells
 
     def _hear(self) -> None:
-        if self._inotify is None:
-            return
-        for heard in self._inotify.read():
-            if heard.what & inotify.OVERFLOWED:
-                self._say("overflow", "the system has thrown away what it would have told")
-                self._next_scan = 0.0
-                continue
-            watched = self._watches.get(heard.watch)
+        for watched, heard in self._watches.read():
             if watched is None:
-                # What it was about is not watched any more.
-                continue
-            if heard.what & (inotify.IGNORED | inotify.UNMOUNTED):
-                self._lose(watched)
+                self._next_scan = 0.0
             elif isinstance(watched, _Space):
                 self._hear_of_space(watched, heard)
-            elif heard.what & _SELF:
+            elif heard.what & watches.SELF:
                 self._next_scan = 0.0
-                self._forget(watched)
+                self._watches.forget(watched)
             elif isinstance(watched, _Room):
                 self._hear_of_room(watched, heard)
             elif isinstance(watched, _Bell):
@@ -348,17 +306,9 @@ class FileWatching:
                 # A party has come or gone.
                 self._next_scan = 0.0
 
-    def _lose(self, watched: _Watched) -> None:
-        """Go on without a watch that the kernel has removed; see what it has not told."""
-        self._watches.pop(watched.watch, None)
-        watched.watch = -1
-        if bounded.is_directory(watched.path):
-            self._say("removed", f"the watch of {self._shown(watched.path)} was removed")
-            self._next_scan = 0.0
-
     def _hear_of_space(self, space: _Space, heard: Heard) -> None:
-        if heard.what & _SELF:
-            self._forget(space)
+        if heard.what & watches.SELF:
+            self._watches.forget(space)
             self._check(space.home, space.place.id)
         elif _is_word(heard.name):
             self._found.places.append(space.place)
@@ -400,35 +350,14 @@ class FileWatching:
 
     def _watch(self, watched: _Watched, what: int) -> None:
         """Let the kernel watch a directory, where it is not watched yet and may be."""
-        if watched.watch >= 0 or self._inotify is None:
-            return
-        if len(self._watches) >= self._most:
-            self._unwatched = True
-            return
         try:
-            watch = self._inotify.add(watched.path, what | _SELF)
+            self._watches.add(watched, what)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.ENOMEM):
-                self._most = len(self._watches)
-                self._say("most", "the system has no more watches to give")
-            elif error.errno == errno.EACCES and isinstance(watched, _Bell):
-                # It is the poller's where parties have Unix users of their own.
-                return
-            # ENOENT, ENOTDIR: it is not there yet, or not any more; EACCES: it is kept from us.
-            self._unwatched = True
-            return
-        former = self._watches.get(watch)
-        if former is not None:
-            # The same directory under another name.
-            former.watch = -1
-        self._watches[watch] = watched
-        watched.watch = watch
-
-    def _forget(self, watched: _Watched) -> None:
-        if watched.watch >= 0 and self._inotify is not None:
-            self._watches.pop(watched.watch, None)
-            self._inotify.remove(watched.watch)
-            watched.watch = -1
+            # The doorbell is the poller's where parties have Unix users of their own. Of the rest,
+            # ENOSPC, ENOMEM: there are no more watches; ENOENT, ENOTDIR: it is not there yet, or
+            # not any more; EACCES: it is kept from us.
+            if error.errno != errno.EACCES or not isinstance(watched, _Bell):
+                self._unwatched = True
 
     # ------------------------------------------------------------------ the scan
 
@@ -463,9 +392,9 @@ class FileWatching:
 
     def _drop_home(self, home: _Home) -> None:
         for room in self._rooms(home):
-            self._forget(room)
+            self._watches.forget(room)
         for space in home.spaces.values():
-            self._forget(space)
+            self._watches.forget(space)
             self._found.gone.append(space.place)
 
     def _scan_home(self, home: _Home) -> None:
@@ -512,7 +441,7 @@ class FileWatching:
         before = room.seen.look[0] if room.seen.look else None
         if found is not None and before is not None and before[2] != found[2]:
             # Another directory is in its place, and the kernel watches the former one.
-            self._forget(room)
+            self._watches.forget(room)
             self._watch(room, _WRITTEN | _GOING)
         return not room.seen.is_as((found,))
 
@@ -525,14 +454,12 @@ class FileWatching:
             return []
         except OSError as error:
             # EACCES: its owner keeps it from us. The other rooms go on.
-            self._say(watched.path, f"cannot list {self._shown(watched.path)}: {error.strerror}")
+            path = self._watches.shown(watched.path)
+            self._watches.say(watched.path, f"cannot list {path}: {error.strerror}")
             return []
 
     def _is_wanted(self, name: str) -> bool:
         return is_id(name) if self._only is None else name == self._only
-
-    def _shown(self, path: str) -> str:
-        return shown(self._layout.relative(path))
 
     # ------------------------------------------------------------------ one negotiation
 
@@ -549,7 +476,7 @@ class FileWatching:
             return
         space = home.spaces.pop(name, None)
         if space is not None:
-            self._forget(space)
+            self._watches.forget(space)
         if self._check_archived(home, name) or space is None:
             return
         if _stamp(f"{home.archive.path}/{name}") is None:
@@ -593,7 +520,7 @@ class FileWatching:
             return False
         space = home.spaces.pop(name, None)
         if space is not None:
-            self._forget(space)
+            self._watches.forget(space)
         self._found.archived.append(place)
         return True
 
