@@ -5,6 +5,8 @@ Rules of the room:
 - A deal over more than is left is refused, with the reason; whoever agreed first comes first.
 - It is refused for what is filed, and never for what is merely under way: that may still fail.
   Such a deal waits until the other one is settled, and is judged then.
+- What is left is noted in the author's name when a pass is through, where nobody has the author's
+  lock. A note follows from what is filed: one that is missing changes nothing.
 - Each deal counts once: by its transaction, or, from its outcome until that is there, as under
   way. What a crash has cut short is looked for on the disk, where no hint need tell of it.
 """
@@ -12,12 +14,14 @@ Rules of the room:
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
 from decimal import Decimal
 
 from nom_negotiate.core import listings
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.outcome import Kind, Outcome
 from nom_negotiate.core.party import Listing
+from nom_negotiate.errors import NomError
 from nom_negotiate.store.port import Store
 
 
@@ -41,6 +45,7 @@ class Allotments:
         self._store = store
         self._found: dict[tuple[Address, str], _Allotment] = {}
         self._cut_short: dict[Address, list[Outcome]] = {}
+        self._reduced: set[Address] = set()
 
     def judge(self, proposed: Outcome) -> Verdict | str:
         """Return whether an agreement may be concluded now, or why never.
@@ -58,12 +63,29 @@ class Allotments:
 
     def settled(self, outcome: Outcome) -> None:
         """Note that the transactions of an agreement are there."""
-        if outcome.listing is None or (outcome.initiator, outcome.listing) not in self._found:
+        if outcome.listing is None:
+            return
+        self._reduced.add(outcome.initiator)
+        if (outcome.initiator, outcome.listing) not in self._found:
             # Nobody has asked yet: it will be found among the others.
             return
         allotment = self._of(outcome)
         if allotment is not None:
             allotment.settled(outcome)
+
+    def note(self, now: int) -> None:
+        """Write down what is left of the listings that deals were settled against.
+
+        To be called when these deals are durable.
+        """
+        # Imported here: most passes have to do with no listing.
+        from nom_negotiate import market
+
+        for author in sorted(self._reduced):
+            # A full disk, or a party that is a Unix user of its own: its own next call does it.
+            with suppress(NomError), self._store.try_writer(author) as pen:
+                if pen is not None:
+                    market.note(self._store, pen, now)
 
     def _of(self, outcome: Outcome) -> _Allotment | None:
         """Return what limits an agreement, None where nothing does."""

@@ -2,18 +2,19 @@
 
 Rules of the room:
 
-- A listing is written by its author only, through the author's own `Party`.
+- A listing is written with its author's own pen, under the author's lock.
 - A listing says what everybody may know. What a party would really pay or take is no part
   of it, and nothing here looks into `private/`.
-- What is left of a listing follows from its author's transactions: it is counted each time, and
-  written down by the author's own next call, for those who cannot read these.
+- What is left of a listing follows from its author's transactions: it is counted each time. It is
+  written down for those who cannot read these: by the pass that settles a deal, where it may
+  write for the author, and by the author's own next call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import msgspec
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Negotiation
     from nom_negotiate.desk import Desk
     from nom_negotiate.party import Party
-    from nom_negotiate.store.port import Writer
+    from nom_negotiate.party.options import StartOptions
+    from nom_negotiate.store.port import Store, Writer
 
 MAX_STANDING = 1000
 """Listings of one party that stand at once: each costs everybody who looks a file to read."""
@@ -78,7 +80,7 @@ def post(
     desk.admit(party.address)
     now = desk.now()
     with desk.store.writer(party.address) as pen:
-        known = note(party, pen)
+        known = note(desk.store, pen, now)
         standing = sum(each.status is ListingStatus.ACTIVE for each in known)
         if standing >= MAX_STANDING:
             raise RuleViolation(
@@ -111,13 +113,14 @@ def close(party: Party, listing_id: str) -> Listing:
         NotFound: `unknown_listing`.
     """
     check_listing_id(listing_id)
-    if party.desk.store.known(party.address):
-        with party.desk.store.writer(party.address) as pen:
-            for listing in note(party, pen):
+    store, now = party.desk.store, party.desk.now()
+    if store.known(party.address):
+        with store.writer(party.address) as pen:
+            for listing in note(store, pen, now):
                 if listing.id == listing_id:
                     if listing.status is ListingStatus.CLOSED:
                         return listing
-                    closed = _closed(listing, party.desk.now())
+                    closed = _closed(listing, now)
                     pen.write_listing(closed)
                     return closed
     raise NotFound("unknown_listing", f"{party.address} has no listing {listing_id!a}")
@@ -130,13 +133,7 @@ def respond(
     *,
     price: Number | None = None,
     quantity: Number | None = None,
-    firm: bool = True,
-    valid_until: int | None = None,
-    message: str | None = None,
-    idle_s: int | None = None,
-    life_s: int | None = None,
-    max_rounds: int | None = None,
-    again: bool = False,
+    **said: Unpack[StartOptions],
 ) -> Negotiation:
     """Answer a listing with a first offer, which starts a negotiation with its author.
 
@@ -149,20 +146,21 @@ def respond(
         listing_id: which.
         price: per unit; None for the price of the listing.
         quantity: in units; None for all that is left of the listing.
-        firm: as in `Party.start`, like the rest.
-        valid_until: unix seconds.
-        message: a remark to go with it.
-        idle_s: seconds.
-        life_s: seconds.
-        max_rounds: cap on the offers of both sides together.
-        again: allow a second active negotiation of this pair over the chemical.
+        said: what else `Party.start` takes: `firm`, `valid_until`, `delivery`, `payment`,
+            `quality`, `message`, `idle_s`, `life_s`, `max_rounds`, `again`.
 
     Raises:
         NotFound: `unknown_listing`.
         InputError: `missing_terms`, where neither the listing nor the caller says a number.
-        RuleViolation: `listing_closed`, `not_listed`, and what `Party.start` raises.
+        RuleViolation: `self_negotiation`, `listing_closed`, `not_listed`, and what `Party.start`
+            raises.
     """
-    rules.check_counterparty(party.address, parse_address(author))
+    if party.address == parse_address(author):
+        raise RuleViolation(
+            "self_negotiation",
+            f"{party.address} cannot answer a listing of its own",
+            hint="answer one of another party",
+        )
     found = find(party.desk, author, listing_id)
     listing = found.listing
     check_stands(found)
@@ -172,14 +170,8 @@ def respond(
         role=ROLE_OF[listing.type].other,
         price=_stated(price, listing.price, "price", listing),
         quantity=_stated(quantity, found.left, "quantity", listing),
-        firm=firm,
-        valid_until=valid_until,
-        message=message,
-        idle_s=idle_s,
-        life_s=life_s,
-        max_rounds=max_rounds,
-        again=again,
         listing=listing.id,
+        **said,
     )
 
 
@@ -283,17 +275,17 @@ def _rows(desk: Desk, author: Address, found: list[Listing]) -> list[Listed]:
         # Who it is can be told without it; the doctor tells what is wrong with it.
         profile = None
     name = None if profile is None else profile.display_name
-    left = _left(desk, author, found)
+    left = _left(desk.store, author, found)
     return [Listed(listing=each, display_name=name, left=left[each.id]) for each in found]
 
 
-def _left(desk: Desk, author: Address, found: Iterable[Listing]) -> dict[str, Decimal | None]:
+def _left(store: Store, author: Address, found: Iterable[Listing]) -> dict[str, Decimal | None]:
     """Return what is left of each of an author's listings."""
     counted = [each for each in found if _is_counted(each)]
     left = {each.id: _as_noted(each) for each in found}
     if counted:
         try:
-            dealt = desk.store.dealt(author, counted)
+            dealt = store.dealt(author, counted)
         except StoreError as error:
             if error.code != "denied":
                 raise
@@ -314,17 +306,21 @@ def _as_noted(listing: Listing) -> Decimal | None:
     return min(listing.left, listing.quantity)
 
 
-def note(party: Party, pen: Writer) -> list[Listing]:
-    """Write down what deals have left of one's own listings, and return these by id.
+def note(store: Store, pen: Writer, now: int) -> list[Listing]:
+    """Write down what deals have left of an author's listings, and return these by id.
 
     Closes those of which nothing is left. Removes those that were closed as long ago as what has
     ended is packed after: the transactions remember them. Idempotent; to be done by each call in
     which an author deals with its listings or with what has become of them.
+
+    Args:
+        store: where they are.
+        pen: of their author.
+        now: unix seconds.
     """
-    desk, author = party.desk, party.address
-    now, keep_s = desk.now(), desk.settings.pack_after_s
-    known = desk.store.listings(author)[0]
-    left = _left(desk, author, known)
+    author, keep_s = pen.party, store.settings().pack_after_s
+    known = store.listings(author)[0]
+    left = _left(store, author, known)
     kept = []
     for listing in known:
         if keep_s and listing.closed_at is not None and listing.closed_at < now - keep_s:

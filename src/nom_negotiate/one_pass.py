@@ -179,6 +179,7 @@ class Pass:
             self._answers += [case for case in cases if case.agreed_at is not None]
         if self._answers:
             self._share_out()
+        self._note()
 
     def _do(self, cases: Sequence[_Case]) -> None:
         self._each(cases, self._look)
@@ -216,6 +217,14 @@ class Pass:
                     self._again(case)
                 return
             waiting = waits
+
+    def _note(self) -> None:
+        try:
+            self._allotments.note(int(self._clock()))
+        except Exception as error:
+            # A defect of this library: the deals are settled, and what is left follows from them.
+            reason = f"expected no such error, found {error!r}; report it"
+            self._report.problems.append(Problem(path="what is left of listings", reason=reason))
 
     def _each(self, cases: Sequence[_Case], work: Callable[..., object], *store: Store) -> None:
         """Do the same for each: one cannot stop another."""

@@ -88,6 +88,32 @@ def test_answering_starts_a_negotiation_in_which_the_author_is_to_answer(nom: No
     assert f"  listing  {listing_id}\n" in shown
 
 
+def test_an_answer_takes_what_a_start_takes(nom: Nom) -> None:
+    listing_id = posted(nom)
+    words = ("--delivery", "FOB Rotterdam", "--payment", "30 days net", "--quality", "99.9 % pure")
+    limits = ("--idle", "2h", "--life", "3h", "--max-rounds", "4")
+    said = ("--indicative", "--valid-until", "90m", "--message", "hello")
+    answers = [
+        nom.json("listing", "respond", listing_id, "--as", BOB, *words, *limits, *said),
+        nom.json("listing", "respond", listing_id, "--as", BOB, *words, "--again"),
+    ]
+    for found in answers:
+        [offer] = found["offers"]
+        assert [offer[name] for name in ("delivery", "payment", "quality")] == list(words[1::2])
+    [offer] = answers[0]["offers"]
+    assert offer["firm"] is False
+    assert offer["valid_until"] == offer["at"] + 90 * 60
+    assert answers[0]["limits"] == {"idle_s": 7200, "life_s": 10800, "max_rounds": 4}
+    assert [message["text"] for message in answers[0]["messages"]] == ["hello"]
+    own = {"--buy", "--sell", "--of"}
+    assert options(nom, "listing", "respond") - own == options(nom, "start") - own
+
+
+def options(nom: Nom, *command: str) -> set[str]:
+    """Return the options that the help of a command names."""
+    return set(re.findall(r"^  (--[a-z-]+)", nom.ok(*command, "--help").out, re.MULTILINE))
+
+
 def test_a_deal_reduces_the_listing_and_the_last_one_closes_it(nom: Nom) -> None:
     listing_id = posted(nom)
     first = respond(nom, listing_id, "--quantity", "400", "--price", "5", "--message", "hello")
@@ -140,6 +166,27 @@ def test_of_two_listings_of_one_beginning_the_author_tells_which(nom: Nom) -> No
     assert negotiation_id.startswith("alice_carol_C_")
     # Nobody means its own.
     assert respond(nom, beginning, by=ALICE).startswith("bob_alice_C_")
+
+
+def test_a_listing_that_cannot_be_read_is_told_to_who_means_it(nom: Nom) -> None:
+    listing_id = posted(nom)
+    path = nom.root / "teams" / ALICE / "listings" / f"{listing_id}.json"
+    path.write_text("{")
+    for words in (("close", "--as", ALICE), ("respond", "--as", BOB)):
+        said = nom("listing", words[0], listing_id, *words[1:])
+        assert said.status == 5
+        assert f"listings/{listing_id}.json: expected" in said.err
+        assert f"listing '{listing_id}'" in said.err.splitlines()[-1]
+    assert path.read_text() == "{"
+
+
+def test_nobody_answers_its_own_listing(nom: Nom) -> None:
+    said = nom("listing", "respond", posted(nom), "--as", ALICE)
+    assert (said.status, said.out) == (3, "")
+    assert (
+        said.err
+        == f"nom: {ALICE} cannot answer a listing of its own; answer one of another party\n"
+    )
 
 
 def test_a_display_name_stands_beside_the_address(nom: Nom) -> None:

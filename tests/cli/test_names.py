@@ -91,7 +91,11 @@ def test_a_name_that_nobody_could_read_is_refused(nom: Nom, name: str, says: str
 def test_a_name_that_could_be_taken_for_an_address_is_not_shown(named: Nom) -> None:
     rename(named, f"really {ALICE}")
     named.start()
-    assert "really" not in named.ok("ls").out + named.ok("ls", "--json").out
+    named.ok("listing", "post", "C", "--buy", "--as", BOB)
+    for words in (("ls",), ("listing", "ls")):
+        assert "really" not in named.ok(*words).out + named.ok(*words, "--json").out
+    [row] = named.json("listing", "ls")
+    assert (row["user"], row["display_name"]) == (BOB, None)
 
 
 def test_a_long_name_is_cut_and_one_with_teeth_is_drawn(named: Nom) -> None:

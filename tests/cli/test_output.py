@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from nom_negotiate.cli import colour
 from nom_negotiate.cli.output import Column, Span, Table, cells, padded, plain_table, visible
 
 
@@ -43,3 +46,67 @@ def test_a_plain_table_is_aligned_and_never_cut() -> None:
     lines = ["".join(span.text for span in line).rstrip() for line in plain_table(table)]
     assert {cells(line) for line in lines} == {90 + 2 + 5}
     assert lines[1].startswith("a" * 90)
+
+
+def on_terminal(
+    table: Table, columns: int, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+) -> list[str]:
+    """Return the lines that a terminal of so many columns shows, without colour."""
+    patch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    patch.setenv("COLUMNS", str(columns))
+    patch.setenv("NO_COLOR", "1")
+    colour.print_table(table)
+    # rich says how bold the titles are even so.
+    return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+
+
+def test_on_a_terminal_what_may_be_folded_goes_on_below_in_its_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table(
+        (Column("ID"), Column("TEXT", fold=True), Column("PRICE", right=True)),
+        [
+            [
+                Span("1704312345_sell_C"),
+                Span("sealed, on campus, and 東京都渋谷区神宮前"),
+                Span("5"),
+            ],
+            [Span("1704312345_buy_N"), Span("x" * 20), Span("12.25")],
+        ],
+    )
+    assert on_terminal(table, 42, capsys, monkeypatch) == [
+        "ID                 TEXT              PRICE",
+        "1704312345_sell_C  sealed, on            5",
+        "                   campus, and",
+        "                   東京都渋谷区神宮",
+        "                   前",
+        f"1704312345_buy_N   {'x' * 16}  12.25",
+        f"                   {'x' * 4}",
+    ]
+    unfolded = on_terminal(table, 80, capsys, monkeypatch)
+    assert len(unfolded) == 3
+    assert "sealed, on campus, and 東京都渋谷区神宮前      5" in unfolded[1]
+
+
+def test_on_a_terminal_the_widest_column_gives_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table(
+        (Column("BY", fold=True), Column("TEXT", fold=True)),
+        [[Span("alice@stonybrook.edu (Fox)"), Span("word " * 12 + "end")]],
+    )
+    lines = on_terminal(table, 60, capsys, monkeypatch)
+    assert lines[1].startswith("alice@stonybrook.edu (Fox)  word word word word word word")
+    assert len(lines) == 4
+    assert max(map(cells, lines)) <= 60
+
+
+def test_on_a_terminal_what_matters_least_is_left_out_and_no_id_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table(
+        (Column("ID"), Column("POSTED", rank=2), Column("CHEMICAL", rank=1)),
+        [[Span("i" * 30), Span("3m ago"), Span("C")]],
+    )
+    assert on_terminal(table, 42, capsys, monkeypatch)[0].split() == ["ID", "CHEMICAL"]
+    assert on_terminal(table, 20, capsys, monkeypatch) == ["ID", "i" * 30]

@@ -27,3 +27,13 @@ def test_a_message_with_terminal_escapes_is_refused(nom: Nom) -> None:
     said = nom("say", negotiation_id, "\x1b[31mred", "--as", BOB)
     assert said.status == 2
     assert "\x1b" not in said.err
+
+
+def test_what_says_nothing_or_too_much_is_refused_with_what_to_do(nom: Nom) -> None:
+    negotiation_id = nom.start()
+    for text, advice in ((" ", "say something"), ("x" * 2001, "shorten the text")):
+        said = nom("say", negotiation_id, text, "--as", BOB)
+        assert (said.status, said.out) == (2, "")
+        assert (
+            f"message must have 1 to 2000 characters, has {len(text.strip())}; {advice}" in said.err
+        )

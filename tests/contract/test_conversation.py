@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.contract.test_negotiating import ID, ended, refusal, start
 from tests.contract.test_races import Meanwhile, meanwhile, said  # noqa: F401
@@ -11,7 +12,7 @@ from tests.support import ALICE, BOB, DAY, HOUR, NOON, Clock
 
 from nom_negotiate import Desk, InputError, Kind, Party, Phase, Store
 from nom_negotiate.core.rules import MAX_MESSAGES
-from nom_negotiate.core.state import PartyState
+from nom_negotiate.core.state import Message, PartyState
 
 FOB: dict[str, Any] = {
     "delivery": "FOB Rotterdam",
@@ -75,6 +76,44 @@ def test_only_what_was_seen_is_marked_where_its_reader_says_how_much(
     bob.say(ID, "well?")
     assert unread(alice) == 1
     assert refusal(alice.mark_read, ID, messages=-1) == "invalid_number"
+
+
+def rewrite(party: Party, **changes: Any) -> None:
+    """Let a program write in the party's file what no call of ours would."""
+    place = party.desk.store.find(party.address, ID)
+    assert place is not None
+    with party.desk.store.writer(party.address) as pen:
+        assert pen.write(place, msgspec.structs.replace(state(party), **changes))
+
+
+def test_what_is_said_after_a_mark_is_unread_where_a_program_has_taken_messages_away(
+    alice: Party, bob: Party, clock: Clock
+) -> None:
+    talked(alice, bob, clock)
+    alice.mark_read(ID)
+    rewrite(bob, messages=state(bob).messages[1:])
+    assert unread(alice) == 0
+    clock.forward(1)
+    rewrite(bob, messages=())
+    bob.say(ID, "forget what I said")
+    assert unread(alice) == 1
+    assert alice.mark_read(ID, messages=0).unread(alice.address) == 1
+    assert alice.mark_read(ID).unread(alice.address) == 0
+    assert [message.read for message in bob.negotiation(ID).messages] == [True]
+    bob.say(ID, "and this")
+    assert unread(alice) == 1
+
+
+def test_what_was_read_stays_read_where_its_author_has_a_clock_that_is_ahead(
+    alice: Party, bob: Party, clock: Clock
+) -> None:
+    talked(alice, bob, clock)
+    ahead = int(clock.now) + 90
+    rewrite(bob, messages=(Message(timestamp=ahead, text="hello from tomorrow"),))
+    assert alice.mark_read(ID).unread(alice.address) == 0
+    mark = state(alice).read
+    assert mark is not None
+    assert (mark.messages, mark.timestamp) == (1, ahead)
 
 
 def test_a_mark_says_when_it_was_made(alice: Party, bob: Party, clock: Clock) -> None:

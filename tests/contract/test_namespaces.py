@@ -84,6 +84,8 @@ def test_a_negotiation_with_somebody_who_is_not_here_is_not_created(store: Store
 
 
 def test_somebody_who_is_not_here_has_no_pen_and_is_not_created_by_asking(store: Store) -> None:
+    with pytest.raises(StoreError), store.try_writer(A):
+        pass
     with pytest.raises(StoreError), store.writer(A):
         raise AssertionError("there is no such pen")
     assert store.parties() == []

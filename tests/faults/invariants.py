@@ -16,6 +16,7 @@ from tests.faults.memory_os import HOME, Tree
 from tests.faults.scene import ROOT, Scene
 
 from nom_negotiate import Desk, Kind, Negotiation, codec
+from nom_negotiate.core.listings import left_of, noted
 from nom_negotiate.core.outcome import Transaction, mirrored
 from nom_negotiate.errors import NomError
 from nom_negotiate.poller import Report
@@ -191,11 +192,14 @@ def conserved(desk: Desk) -> None:
 
 
 def no_listing_is_overdrawn(desk: Desk) -> None:
-    """No more is sold or bought in answer to a listing than it says."""
+    """No more is sold or bought in answer to a listing than it says, and no more is noted."""
     for row in desk.listings(closed=True):
         quantity = row.listing.quantity
         dealt = desk.store.dealt(row.listing.user, [row.listing]).get(row.listing.id, {})
         assert quantity is None or sum(dealt.values()) <= quantity, f"{row.listing.id}: {dealt}"
+        left = left_of(row.listing, dealt.values())
+        if row.listing.left is not None and left is not None:
+            assert row.listing.left >= noted(left), f"{row.listing}: {dealt}"
 
 
 def nothing_left_over(tree: Tree) -> None:

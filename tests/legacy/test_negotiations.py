@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.legacy.support import NOW, Migration, reasons
 from tests.support import Clock
-from tests.unit.legacy_fixtures import ALICE, BOB, CAROL, T0, OldTree, offer_record
+from tests.unit.legacy_fixtures import ALICE, BOB, CAROL, T0, OldTree, offer_record, trade_payload
 
 from nom_negotiate import Desk, Kind, Limits, Phase, Settings, Status
 from nom_negotiate.core.negotiation import Negotiation
@@ -94,6 +94,99 @@ def test_the_latest_reaction_of_each_party_comes_with_it(
         ALICE: (0, T0 + 7),
         BOB: (80, T0 + 9),
     }
+
+
+# ------------------------------------------------------------------ advertisements
+
+
+def advertised(old: OldTree, ad: dict[str, Any], /, **changes: Any) -> None:
+    """Leave an advertisement on the market, and alice's negotiation with bob that names it."""
+    payload = {"id": "ad_1", "teamId": ALICE, "chemical": "C", "type": "sell", "createdAt": T0}
+    old.market_event(str(payload["teamId"]), T0, "add_ad", payload | ad)
+    database = old.database()
+    database.negotiation(ad_id="ad_1", **changes)
+    database.offer("neg_1", ALICE, 5.5, 100)
+
+
+def test_one_that_came_from_its_initiators_advertisement_answers_that_listing(
+    old: OldTree, migration: Migration
+) -> None:
+    advertised(old, {})
+    migration.checked()
+    assert the_one(migration).listing == "ad_1"
+    for name in ("alice", "bob"):
+        state = raw(migration, ALICE, f"{ID}/{name}_state.json")
+        assert (state["listing"], "ad_id" in state["legacy"]) == ("ad_1", False)
+    desk = desk_of(migration, NOW + 60)
+    desk.party(BOB).accept(ID)
+    assert desk.poll().agreed == [ID]
+    for party in (ALICE, BOB):
+        assert [filed.transaction.listing for filed in desk.party(party).transactions()] == ["ad_1"]
+    [row] = desk.listings()
+    assert (row.listing.id, row.left, row.stands) == ("ad_1", None, True)
+
+
+def test_an_ended_one_names_the_advertisement_and_takes_nothing_from_it(
+    old: OldTree, migration: Migration
+) -> None:
+    advertised(old, {}, status="accepted", accepted_by=BOB, accepted_at=T0 + 9)
+    migration.checked()
+    found = the_one(migration)
+    assert found.outcome is not None
+    assert (found.listing, found.outcome.listing, found.archived) == ("ad_1", "ad_1", True)
+    desk = desk_of(migration)
+    assert [desk.party(party).transactions() for party in (ALICE, BOB)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "ad",
+    [{"teamId": BOB}, {"type": "buy"}, {"chemical": "N"}, {"status": "closed"}, {"id": "ad_2"}],
+    ids=str,
+)
+def test_an_advertisement_that_is_no_listing_of_the_initiators_stays_a_note(
+    old: OldTree, migration: Migration, ad: dict[str, Any]
+) -> None:
+    """In our own format it is always the author of a listing who is the initiator."""
+    advertised(old, ad)
+    migration.checked()
+    assert the_one(migration).listing is None
+    assert raw(migration, ALICE, f"{ID}/alice_state.json")["legacy"]["ad_id"] == "ad_1"
+    assert raw(migration, ALICE, f"{ID}/bob_state.json")["legacy"] == {"id": "neg_1"}
+
+
+def test_what_cannot_name_an_advertisement_names_none(old: OldTree, migration: Migration) -> None:
+    database = old.database()
+    database.negotiation(ad_id="../ad 1")
+    database.offer("neg_1", ALICE, 5.5, 100)
+    migration.checked()
+    assert "ad_id" not in raw(migration, ALICE, f"{ID}/alice_state.json")["legacy"]
+
+
+def test_the_advertisement_is_taken_from_the_generation_that_names_it(
+    old: OldTree, migration: Migration
+) -> None:
+    """The negotiation file was written last, and knows no advertisements."""
+    advertised(old, {})
+    old.negotiation(updatedAt=T0 + 99)
+    migration.checked()
+    found = the_one(migration)
+    assert (found.listing, len(found.moves)) == ("ad_1", 2)
+
+
+def test_deals_of_old_take_nothing_from_what_an_old_order_says_is_left(
+    old: OldTree, migration: Migration
+) -> None:
+    old.offer("offer_1", quantity=59)
+    sold = trade_payload(type="sell", chemical="N", quantity=40, offerId="offer_1")
+    old.team_event(ALICE, T0 + 9, "add_transaction", sold)
+    migration.checked()
+    desk = desk_of(migration)
+    assert len(desk.party(ALICE).transactions()) == 1
+    [row] = desk.listings()
+    assert (row.listing.id, row.left) == ("offer_1", Decimal(59))
+
+
+# ------------------------------------------------------------------ who has spoken
 
 
 def test_who_never_offered_has_a_file_without_an_offer(old: OldTree, migration: Migration) -> None:

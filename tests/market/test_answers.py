@@ -64,6 +64,24 @@ def test_a_listing_to_buy_is_answered_by_who_sells(bob: Party, carol: Party) -> 
     assert (offer.price, offer.quantity, offer.firm) == (Decimal("3.5"), Decimal(2), False)
 
 
+def test_an_answer_says_terms_in_words_that_bind_as_in_any_offer(
+    desk: Desk, alice: Party, bob: Party, posted: Listing
+) -> None:
+    words: dict[str, Any] = {
+        "delivery": "FOB Rotterdam",
+        "payment": "30 days net",
+        "quality": "99.9 % pure",
+    }
+    deal = market.respond(bob, ALICE, posted.id, **words)
+    assert refusal(bob, ALICE, posted.id, delivery=" FOB", again=True) == "invalid_text"
+    assert deal.offers[0].terms.conditions == words
+    alice.accept(deal.id)
+    desk.poll()
+    for party in (alice, bob):
+        [filed] = party.transactions()
+        assert {name: getattr(filed.transaction, name) for name in words} == words
+
+
 def test_they_haggle_and_the_listing_stands_in_all_that_is_written(
     desk: Desk, store: Store, alice: Party, bob: Party, posted: Listing
 ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from nom_negotiate.cli import arguments, completion, shapes, values, wording
+from nom_negotiate.cli import arguments, completion, shapes, wording
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.group import Entry, LazyGroup
 from nom_negotiate.cli.output import Column, Span, Table, line, visible
@@ -159,7 +159,7 @@ def list_market(
         closed=closed,
     )
     if app.out.as_json:
-        app.out.json([shapes.of_listed(row) for row in found])
+        app.out.json([shapes.of_listed(row, app.out.names) for row in found])
         return
     if found:
         app.out.table(_table(found, desk.now(), app.out.names))
@@ -193,7 +193,7 @@ def close(app: App, listing_id: str) -> None:
 Examples:
   nom listing respond 1704312345_sell_C --as bob@stonybrook.edu
   nom listing respond 1704312345_sell_C --of alice@stonybrook.edu --price 5.20 --quantity 300 \\
-      --as bob@stonybrook.edu
+      --delivery "FOB Rotterdam" --as bob@stonybrook.edu
 """,
 )
 @click.argument("listing_id", metavar="ID", shell_complete=completion.listings)
@@ -206,13 +206,7 @@ Examples:
 )
 @click.option("--price", metavar="NUMBER", help="Per unit. [that of the listing]")
 @click.option("--quantity", metavar="NUMBER", help="How many units. [all that is left]")
-@arguments.indicative
-@arguments.valid_until
-@click.option("--message", metavar="TEXT", help="A remark to go with it.")
-@arguments.idle
-@arguments.life
-@click.option("--max-rounds", type=int, metavar="N", help="Cap on the offers of both sides.")
-@click.option("--again", is_flag=True, help="Allow a second one over the same chemical.")
+@arguments.opening
 @common
 @click.pass_obj
 def respond(
@@ -221,13 +215,7 @@ def respond(
     author: str | None,
     price: str | None,
     quantity: str | None,
-    indicative: bool,
-    valid_until: str | None,
-    message: str | None,
-    idle: str | None,
-    life: str | None,
-    max_rounds: int | None,
-    again: bool,
+    **said: Unpack[arguments.Opened],
 ) -> None:
     """Answer a listing with an offer.
 
@@ -248,13 +236,7 @@ def respond(
         found,
         price=price,
         quantity=quantity,
-        firm=not indicative,
-        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
-        message=message,
-        idle_s=values.parse_optional_duration(idle, "--idle"),
-        life_s=values.parse_optional_duration(life, "--life"),
-        max_rounds=max_rounds,
-        again=again,
+        **arguments.start_options(said, party.desk.now()),
     )
     say_negotiation(app.out, started, party.address)
 
@@ -281,7 +263,12 @@ def _meant(
 
     check_listing_id(beginning)
     authors = desk.store.parties() if author is None else [author]
-    known = [each for one in authors for each in desk.store.listings(one)[0]]
+    known: list[Listing] = []
+    for one in authors:
+        found, problems = desk.store.listings(one)
+        # The one that is meant may be among them.
+        desk.tell(problems)
+        known += found
     whole = [each for each in known if each.id == beginning]
     found = whole or [each for each in known if each.id.startswith(beginning)]
     for preferred in (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
-from nom_negotiate.cli import arguments, values
+from nom_negotiate.cli import arguments
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
 
@@ -19,9 +21,7 @@ Examples:
 )
 @arguments.active_id
 @arguments.terms()
-@arguments.indicative
-@arguments.valid_until
-@arguments.conditions
+@arguments.offering
 @click.option("--reason", metavar="TEXT", help="Why you turn the offer on the table down.")
 @arguments.revision
 @common
@@ -31,13 +31,9 @@ def offer(
     negotiation_id: str,
     price: str,
     quantity: str,
-    indicative: bool,
-    valid_until: str | None,
-    delivery: str | None,
-    payment: str | None,
-    quality: str | None,
     reason: str | None,
     revision: int | None,
+    **said: Unpack[arguments.Offered],
 ) -> None:
     """Make a counter-offer.
 
@@ -50,12 +46,8 @@ def offer(
         found,
         price=price,
         quantity=quantity,
-        firm=not indicative,
-        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
-        delivery=delivery,
-        payment=payment,
-        quality=quality,
         reason=reason,
         revision=revision,
+        **arguments.offer_options(said, party.desk.now()),
     )
     say_negotiation(app.out, after, party.address)

@@ -83,6 +83,9 @@ def visible(text: str) -> str:
     Control characters, terminal escapes, invisible and direction-changing characters come
     out as `\n`, `\x1b`, `\u202e` and the like.
     """
+    if text.isascii() and text.isprintable():
+        # Nearly all of it; a long table would take twice as long.
+        return text
     return "".join(
         char if _harmless(char) else char.encode("unicode_escape").decode("ascii") for char in text
     )
@@ -95,6 +98,8 @@ def _harmless(char: str) -> bool:
 
 def cells(text: str) -> int:
     """Return how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     bare = sum(unicodedata.category(char) in ("Mn", "Me", "Cf") for char in text)
     return len(text) + wide - bare

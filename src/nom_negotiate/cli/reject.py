@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
-from nom_negotiate.cli import arguments, values
+from nom_negotiate.cli import arguments
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
 
@@ -20,9 +22,7 @@ Examples:
 @arguments.active_id
 @click.option("--reason", metavar="TEXT", help="Why.")
 @arguments.terms(required=False)
-@arguments.indicative
-@arguments.valid_until
-@arguments.conditions
+@arguments.offering
 @arguments.revision
 @common
 @click.pass_obj
@@ -32,12 +32,8 @@ def reject(
     reason: str | None,
     price: str | None,
     quantity: str | None,
-    indicative: bool,
-    valid_until: str | None,
-    delivery: str | None,
-    payment: str | None,
-    quality: str | None,
     revision: int | None,
+    **said: Unpack[arguments.Offered],
 ) -> None:
     """Reject the offer on the table.
 
@@ -45,8 +41,7 @@ def reject(
     counter-offer in the same step, and it goes on. The options of a counter-offer are those of
     `nom offer`.
     """
-    counter = (price, quantity, valid_until, delivery, payment, quality)
-    counters = indicative or any(each is not None for each in counter)
+    counters = any(each not in (None, False) for each in (price, quantity, *said.values()))
     if counters and (price is None or quantity is None):
         raise click.UsageError("a counter-offer needs both --price and --quantity")
     party, found = app.acting_on(negotiation_id)
@@ -55,11 +50,7 @@ def reject(
         reason=reason,
         price=price,
         quantity=quantity,
-        firm=not indicative,
-        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
-        delivery=delivery,
-        payment=payment,
-        quality=quality,
         revision=revision,
+        **arguments.offer_options(said, party.desk.now()),
     )
     say_negotiation(app.out, after, party.address)

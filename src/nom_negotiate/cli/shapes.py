@@ -77,8 +77,18 @@ def of_listing(found: Listing) -> dict[str, Any]:
     }
 
 
-def of_listed(row: Listed) -> dict[str, Any]:
-    """Return a row of `listing ls`: the listing, who its author is, and what is left of it."""
+def of_listed(row: Listed, names: Names) -> dict[str, Any]:
+    """Return a row of `listing ls`: the listing, who its author is, and what is left of it.
+
+    Args:
+        row: what to print.
+        names: what parties call themselves; shown as beside any address.
+    """
     status = "active" if row.stands else "closed"
-    more = {"display_name": row.display_name, "left": row.left, "status": status}
-    return {**of_listing(row.listing), **more}
+    called = names.of(row.listing.user)
+    return {
+        **of_listing(row.listing),
+        "display_name": called,
+        "left": row.left,
+        "status": status,
+    }

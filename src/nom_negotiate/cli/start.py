@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import click
 
-from nom_negotiate.cli import arguments, completion, values
+from nom_negotiate.cli import arguments, completion
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.views import say_negotiation
 
@@ -22,14 +24,7 @@ Examples:
 @click.option("--buy", is_flag=True, help="You buy.")
 @click.option("--sell", is_flag=True, help="You sell.")
 @arguments.terms()
-@arguments.indicative
-@arguments.valid_until
-@arguments.conditions
-@click.option("--message", metavar="TEXT", help="A remark to go with it.")
-@arguments.idle
-@arguments.life
-@click.option("--max-rounds", type=int, metavar="N", help="Cap on the offers of both sides.")
-@click.option("--again", is_flag=True, help="Allow a second one over the same chemical.")
+@arguments.opening
 @common
 @click.pass_obj
 def start(
@@ -40,16 +35,7 @@ def start(
     sell: bool,
     price: str,
     quantity: str,
-    indicative: bool,
-    valid_until: str | None,
-    delivery: str | None,
-    payment: str | None,
-    quality: str | None,
-    message: str | None,
-    idle: str | None,
-    life: str | None,
-    max_rounds: int | None,
-    again: bool,
+    **said: Unpack[arguments.Opened],
 ) -> None:
     """Start a negotiation with an offer.
 
@@ -67,15 +53,6 @@ def start(
         role=Role.BUYER if buy else Role.SELLER,
         price=price,
         quantity=quantity,
-        firm=not indicative,
-        valid_until=values.parse_time(valid_until, "--valid-until", party.desk.now()),
-        delivery=delivery,
-        payment=payment,
-        quality=quality,
-        message=message,
-        idle_s=values.parse_optional_duration(idle, "--idle"),
-        life_s=values.parse_optional_duration(life, "--life"),
-        max_rounds=max_rounds,
-        again=again,
+        **arguments.start_options(said, party.desk.now()),
     )
     say_negotiation(app.out, started, party.address)

@@ -138,10 +138,11 @@ def check_stands(found: Listed) -> None:
         RuleViolation: `listing_closed`.
     """
     listing = found.listing
-    if listing.status is not ListingStatus.ACTIVE:
-        raise RuleViolation("listing_closed", f"{listing.user} has closed the listing {listing.id}")
-    if not found.stands:
+    if found.left == 0:
+        # It is closed then, or will be.
         raise RuleViolation("listing_closed", shortage(Decimal(0), listing.id))
+    if not found.stands:
+        raise RuleViolation("listing_closed", f"{listing.user} has closed the listing {listing.id}")
 
 
 def check_left(found: Listed, quantity: Decimal) -> None:

@@ -201,19 +201,24 @@ def view(snapshot: Snapshot, now: int, defaults: Limits) -> Negotiation:
 
 def _messages(snapshot: Snapshot) -> tuple[Spoken, ...]:
     said = [
-        Spoken(by=state.user, at=message.timestamp, text=message.text, read=number < read)
+        Spoken(
+            by=state.user,
+            at=message.timestamp,
+            text=message.text,
+            read=mark is not None and mark.covers(number, message),
+        )
         for state in snapshot.states.values()
-        for read in (_read_of(snapshot, state),)
+        for mark in (_mark_of(snapshot, state),)
         for number, message in enumerate(state.messages)
     ]
     said.sort(key=lambda spoken: spoken.at)
     return tuple(said)
 
 
-def _read_of(snapshot: Snapshot, state: PartyState) -> int:
-    """Return how many of the messages in `state` its counterparty has marked as read."""
+def _mark_of(snapshot: Snapshot, state: PartyState) -> ReadMark | None:
+    """Return how far the counterparty has read what `state` says."""
     reader = next((other for other in snapshot.states.values() if other is not state), None)
-    return 0 if reader is None or reader.read is None else reader.read.messages
+    return None if reader is None else reader.read
 
 
 def _created(

@@ -89,8 +89,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
         text: what its author says of it, at most 2,000 characters; None for nothing.
         created: unix seconds.
         closed_at: unix seconds; None while it stands.
-        left: how much of `quantity` deals had left when its author noted it last; None for all.
-            It follows from the author's transactions: it is for those who cannot read them.
+        left: how much of `quantity` deals had left when it was noted last; None for all. It
+            follows from the author's transactions: it is for those who cannot read them.
         extra: fields that this version does not know, kept as they are.
     """
 

@@ -275,7 +275,9 @@ def check_text(text: str, field: str) -> str:
     text = text.strip()
     if not text or len(text) > MAX_TEXT_CHARS:
         raise InputError(
-            "invalid_text", f"{field} must have 1 to {MAX_TEXT_CHARS} characters, has {len(text)}"
+            "invalid_text",
+            f"{field} must have 1 to {MAX_TEXT_CHARS} characters, has {len(text)}",
+            hint=None if text else "say something, or leave it out",
         )
     # Cc: what a terminal may obey, the eight-bit ones (U+0080 to U+009F) included.
     # Cs: half of a surrogate pair, which no file can hold.

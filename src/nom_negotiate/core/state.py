@@ -135,7 +135,7 @@ class ReadMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far a party has read what the counterparty said.
 
     Attributes:
-        timestamp: unix seconds.
+        timestamp: unix seconds; no earlier than that of any message that was read.
         messages: how many of the counterparty's messages, from the first one on.
         extra: fields that this version does not know, kept as they are.
     """
@@ -143,6 +143,18 @@ class ReadMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timestamp: Seconds
     messages: Count
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    def covers(self, number: int, message: Message) -> bool:
+        """Return whether a message has been read.
+
+        One that was said after the mark was made has not, wherever it stands: a program may have
+        taken others away since.
+
+        Args:
+            number: of the message in its file, from 0.
+            message: what was said.
+        """
+        return number < self.messages and message.timestamp <= self.timestamp
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

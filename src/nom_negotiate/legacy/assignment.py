@@ -7,6 +7,7 @@ of creation; an id that is taken, in the data root or by this very plan, moves o
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import msgspec
 
@@ -17,7 +18,7 @@ from nom_negotiate.errors import NomError
 from nom_negotiate.legacy import originals, states
 from nom_negotiate.legacy.fields import Refused
 from nom_negotiate.legacy.originals import Original
-from nom_negotiate.legacy.plan import Left, Note, PlannedNegotiation
+from nom_negotiate.legacy.plan import Left, Note, PlannedListing, PlannedNegotiation
 from nom_negotiate.legacy.records import OldData, OldNamespace, OldNegotiation, OldTransaction
 from nom_negotiate.legacy.records import Status as OldStatus
 from nom_negotiate.legacy.states import Draft
@@ -35,6 +36,7 @@ class Negotiations:
         old: the source.
         now: unix seconds.
         in_place: whether the source is the data root.
+        listings: what becomes of the standing orders.
 
     Attributes:
         planned: what becomes of each.
@@ -43,12 +45,25 @@ class Negotiations:
         notes: what an operator should know.
     """
 
-    def __init__(self, target: Target, old: OldData, now: int, in_place: bool) -> None:
+    def __init__(
+        self,
+        target: Target,
+        old: OldData,
+        now: int,
+        in_place: bool,
+        listings: Iterable[PlannedListing],
+    ) -> None:
         self._target = target
         self._layout = target.store.layout
         self._limits = target.settings.limits
         self._now = now
         self._in_place = in_place
+        carried = {(one.kind, one.owner, one.id) for one in listings}
+        self._ads = {
+            (one.owner, one.id, one.side, one.chemical)
+            for one in old.orders
+            if one.kind == "ad" and (one.kind, one.owner, one.id) in carried
+        }
         self._reserved: set[tuple[Address, str]] = set()
         self._trades: defaultdict[str, list[OldTransaction]] = defaultdict(list)
         for trade in old.transactions:
@@ -110,8 +125,17 @@ class Negotiations:
             return carried, None
         place = self._free(one.initiator, one.responder, one.chemical, one.created_at)
         place = place._replace(archived=one.status != "pending")
-        draft = states.draft(one, place.id, self._now, self._limits)
+        draft = states.draft(one, place.id, self._now, self._limits, self._listing(one))
         return place, NewNamespace(place, one.responder, _checked(draft, place.id))
+
+    def _listing(self, one: OldNegotiation) -> str | None:
+        """Return the id of the listing that a negotiation answers.
+
+        It is one of the initiator's, as in ours. An advertisement of the responder's, or one that
+        stands no more, stays a note of its id.
+        """
+        answered = (one.initiator, one.ad_id, one.side, one.chemical)
+        return one.ad_id if answered in self._ads else None
 
     # L5
 

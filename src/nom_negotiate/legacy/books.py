@@ -31,27 +31,33 @@ class Books:
     Args:
         target: the data root.
         in_place: whether the source is the data root.
-        ids: the id that each negotiation will have, by party and old id.
 
     Attributes:
         left: what is not carried over.
         notes: what an operator should know.
     """
 
-    def __init__(
-        self, target: Target, in_place: bool, ids: Mapping[tuple[Address, str], str]
-    ) -> None:
+    def __init__(self, target: Target, in_place: bool) -> None:
         self._target = target
         self._in_place = in_place
-        self._ids = ids
         self._taken: set[tuple[Address, str, str]] = set()
         self.left: list[Left] = []
         self.notes: list[Note] = []
 
     # Transactions
 
-    def transactions(self, old: Iterable[OldTransaction]) -> Iterator[PlannedTransaction]:
-        """Yield what becomes of each transaction; the earliest first."""
+    def transactions(
+        self, old: Iterable[OldTransaction], ids: Mapping[tuple[Address, str], str]
+    ) -> Iterator[PlannedTransaction]:
+        """Yield what becomes of each transaction; the earliest first.
+
+        None of them carries a listing: what an old file says is left of an order is what the deals
+        of old have left of it.
+
+        Args:
+            old: the transactions.
+            ids: the id that each negotiation will have, by party and old id.
+        """
         executed: dict[tuple[str, ...], OldTransaction] = {}
         old = list(old)
         self._tell_one_sided(old)
@@ -65,12 +71,13 @@ class Books:
                             f"{one.negotiation_id} was executed before, at {first.timestamp}:"
                             f" {first.path}"
                         )
-                yield self._transaction(one)
+                named = one.negotiation_id
+                yield self._transaction(one, ids.get((one.owner, named), "") if named else "")
             except (Refused, NomError) as error:
                 found = (one.path, str(error), one.id, TRANSACTIONS)
                 self.left.append(Left("transaction", *found))
 
-    def _transaction(self, one: OldTransaction) -> PlannedTransaction:
+    def _transaction(self, one: OldTransaction, negotiation_id: str) -> PlannedTransaction:
         self._target.check_parties(one.owner)
         if not is_chemical(one.chemical):
             raise Refused(f"{one.chemical[:24]!a} cannot name a chemical")
@@ -81,7 +88,7 @@ class Books:
         if name is None:
             wanted = transaction_name(side, one.chemical, one.counterparty, one.timestamp)
             name = self._free_name(one.owner, wanted)
-            data = codec.encode(self._record(one, side))
+            data = codec.encode(_filed(one, side, negotiation_id))
             codec.decode_transaction(data)
             new = NewFile(one.owner, TRANSACTIONS, name, data)
         return PlannedTransaction(
@@ -104,25 +111,6 @@ class Books:
             return name
         found = self._target.transactions(one.owner).get((one.side, one.id))
         return found[0].name if found else None
-
-    def _record(self, one: OldTransaction, side: Side) -> Transaction:
-        named = one.negotiation_id
-        carried = "" if named is None else self._ids.get((one.owner, named), "")
-        about = mark(
-            generation=one.generation,
-            negotiation_id=named if carried == "" else None,
-        )
-        return Transaction(
-            type=side,
-            chemical=one.chemical,
-            price=one.price,
-            quantity=one.quantity,
-            counterparty=one.counterparty,
-            negotiation_id=carried,
-            timestamp=one.timestamp,
-            settled=True,
-            extra={LEGACY_ID: one.id, **about},
-        )
 
     def _free_name(self, owner: Address, wanted: str) -> str:
         taken = self._target.names(owner, TRANSACTIONS)
@@ -169,6 +157,24 @@ class Books:
             codec.decode_listing(data)
             new = NewFile(one.owner, LISTINGS, name, data)
         return PlannedListing(id=one.id, owner=one.owner, kind=one.kind, new=new, path=one.path)
+
+
+def _filed(one: OldTransaction, side: Side, negotiation_id: str) -> Transaction:
+    about = mark(
+        generation=one.generation,
+        negotiation_id=one.negotiation_id if negotiation_id == "" else None,
+    )
+    return Transaction(
+        type=side,
+        chemical=one.chemical,
+        price=one.price,
+        quantity=one.quantity,
+        counterparty=one.counterparty,
+        negotiation_id=negotiation_id,
+        timestamp=one.timestamp,
+        settled=True,
+        extra={LEGACY_ID: one.id, **about},
+    )
 
 
 def _side(one: OldTransaction) -> tuple[str, ...]:

@@ -139,6 +139,14 @@ def session(value: Any) -> int | None:
     return None
 
 
+def reference(value: Any) -> str | None:
+    """Return the id of something else, or None where it is missing or cannot be one."""
+    try:
+        return label(value, "id")
+    except Refused:
+        return None
+
+
 def name(value: Any, default: str) -> str:
     """Return a display name in one line, or `default` where there is none."""
     if not isinstance(value, str):

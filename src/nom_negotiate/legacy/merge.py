@@ -3,8 +3,8 @@
 Rules of the room:
 
 - A negotiation that two generations have: the one that was updated last counts; at the same
-  second, the later generation. A reason that only the other one has is taken over. Of
-  the reactions of a team the latest counts.
+  second, the later generation. A reason or an advertisement that only the other one has is
+  taken over. Of the reactions of a team the latest counts.
 - A transaction that two generations have, by owner and id: the later generation counts,
   because it knows the time. Where the two do not say the same, that is reported.
 - Orders and profiles are reduced over all generations at once.
@@ -99,6 +99,8 @@ def _newer(earlier: OldNegotiation, later: OldNegotiation) -> OldNegotiation:
         winner, loser = later, earlier
     else:
         winner, loser = earlier, later
+    if winner.ad_id is None:
+        winner = dataclasses.replace(winner, ad_id=loser.ad_id)
     if winner.reason is None and winner.status == loser.status:
         return dataclasses.replace(winner, reason=loser.reason)
     return winner

@@ -76,6 +76,7 @@ def negotiation(record: dict[str, Any], *, generation: Generation, path: str) ->
         closed_by=closed_by,
         closed_at=closed_at,
         reason=fields.reason(first(record, "rejection_reason", "rejectionReason")),
+        ad_id=fields.reference(record.get("adId")),
         path=path,
     )
 

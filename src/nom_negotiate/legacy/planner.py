@@ -39,10 +39,10 @@ def plan_for(target: Target, old: OldData, now: int) -> Plan:
     in_place = source_name(str(old.root)) == source_name(target.store.layout.root)
     left: list[Left] = []
     parties = tuple(_parties(target, old, now, left))
-    negotiations = Negotiations(target, old, now, in_place)
-    books = Books(target, in_place, negotiations.ids)
-    transactions = tuple(books.transactions(old.transactions))
+    books = Books(target, in_place)
     listings = tuple(books.listings(old.orders))
+    negotiations = Negotiations(target, old, now, in_place, listings)
+    transactions = tuple(books.transactions(old.transactions, negotiations.ids))
     unreadable = (
         Left(one.subject, one.path, one.reason)
         for one in old.unreadable

@@ -74,6 +74,7 @@ class OldNegotiation:
         closed_at: unix seconds; None while pending.
         reason: why it was rejected, where somebody said so.
         reactions: the latest of each party that has reacted.
+        ad_id: the advertisement that it came from, of whichever of the two; only L4 may say.
     """
 
     id: str
@@ -95,6 +96,7 @@ class OldNegotiation:
     reason: str | None
     path: str
     reactions: tuple[OldReaction, ...] = ()
+    ad_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

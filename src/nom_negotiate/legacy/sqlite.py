@@ -52,6 +52,7 @@ _NEGOTIATION: Final = {
     "rejection_reason": "rejection_reason",
     "created_at": "createdAt",
     "updated_at": "updatedAt",
+    "ad_id": "adId",
 }
 _OFFER: Final = {
     "negotiation_id": "negotiationId",

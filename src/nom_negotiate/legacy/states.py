@@ -97,6 +97,7 @@ class Draft:
             by=ending.by,
             reason=ending.reason,
             deal=None if ending.terms is None else _deal(initiator, ending.terms),
+            listing=initiator.listing,
             states={
                 state.user: Basis(revision=state.revision, sha256=sha256(text).hexdigest())
                 for state, text in zip(self.states, data, strict=True)
@@ -134,7 +135,9 @@ def keyed(state: PartyState) -> PartyState:
     return msgspec.structs.replace(state, agreement_key=key)
 
 
-def draft(old: OldNegotiation, id: str, now: int, limits: Limits) -> Draft:
+def draft(
+    old: OldNegotiation, id: str, now: int, limits: Limits, listing: str | None = None
+) -> Draft:
     """Return what an old negotiation becomes.
 
     Args:
@@ -142,6 +145,7 @@ def draft(old: OldNegotiation, id: str, now: int, limits: Limits) -> Draft:
         id: the one it will have.
         now: unix seconds of the migration.
         limits: how long it may last if it goes on.
+        listing: id of the initiator's listing that it answers, if it does.
     """
     about = mark(
         id=old.id,
@@ -149,6 +153,7 @@ def draft(old: OldNegotiation, id: str, now: int, limits: Limits) -> Draft:
         session=old.session,
         created=old.created_at,
         updated=old.updated_at,
+        ad_id=old.ad_id if listing is None else None,
         accepted_by=old.closed_by if old.status == "accepted" else None,
     )
     table = old.offers[-1]
@@ -168,6 +173,7 @@ def draft(old: OldNegotiation, id: str, now: int, limits: Limits) -> Draft:
             last_updated=at if live else old.created_at,
             created=(at if live else old.created_at) if user == old.initiator else None,
             limits=limits if user == old.initiator else None,
+            listing=listing,
             extra=about if user == old.initiator else mark(id=old.id),
             reaction=next((_reaction(one) for one in old.reactions if one.by == user), None),
         )

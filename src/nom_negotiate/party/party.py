@@ -16,7 +16,7 @@ import msgspec
 
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import parse_address
-from nom_negotiate.core.negotiation import Negotiation, view
+from nom_negotiate.core.negotiation import Negotiation, Spoken, view
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Profile
 from nom_negotiate.core.rules import Action
@@ -295,18 +295,20 @@ class Party(Actor):
         if messages is not None and messages < 0:
             raise InputError("invalid_number", f"messages must be 0 or more, found {messages}")
 
-        def count(seen: Negotiation) -> int:
-            found = len(seen.said_to(self.address))
-            return found if messages is None else min(messages, found)
+        def unmarked(seen: Negotiation) -> tuple[Spoken, ...]:
+            """Return what is to be marked, from the first message on; none where all of it is."""
+            said = seen.said_to(self.address)
+            wanted = said[:messages]
+            return wanted if len(wanted) > sum(message.read for message in said) else ()
 
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
-            marked = 0 if own.read is None else own.read.messages
-            return own if count(seen) <= marked else own.reading(count(seen), now)
+            said = unmarked(seen)
+            # The clock of whoever has said it may be ahead.
+            return own.reading(len(said), max(now, *(one.at for one in said))) if said else own
 
         # Mostly there is nothing to mark, and then no lock is taken.
         seen = self.negotiation(negotiation_id)
-        mark = seen.read.get(self.address)
-        if not seen.phase.open or count(seen) <= (0 if mark is None else mark.messages):
+        if not seen.phase.open or not unmarked(seen):
             return seen
         return self._act(negotiation_id, Action.READ, change)
 
@@ -442,7 +444,7 @@ class Party(Actor):
 
                             with suppress(StoreError):
                                 # It is marked. The next call of its own writes this down.
-                                market.note(self, pen)
+                                market.note(self._store, pen, self.desk.now())
                         return marked
         raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
 

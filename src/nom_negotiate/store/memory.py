@@ -113,10 +113,24 @@ class MemoryStore:
     @contextmanager
     def writer(self, party: Address) -> Iterator[MemoryWriter]:
         """Take the party's own lock and return its pen."""
+        with self._party_lock(party):
+            yield MemoryWriter(party, self)
+
+    @contextmanager
+    def try_writer(self, party: Address) -> Iterator[MemoryWriter | None]:
+        """Take the party's own lock where nobody has it, and return its pen; None elsewhere."""
+        lock = self._party_lock(party)
+        taken = lock.acquire(blocking=False)
+        try:
+            yield MemoryWriter(party, self) if taken else None
+        finally:
+            if taken:
+                lock.release()
+
+    def _party_lock(self, party: Address) -> threading.Lock:
         if party not in self._party_locks:
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
-        with self._party_locks[party]:
-            yield MemoryWriter(party, self)
+        return self._party_locks[party]
 
     def namespaces(
         self, party: Address | None = None, *, archived: bool = False

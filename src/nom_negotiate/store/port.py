@@ -321,6 +321,12 @@ class Store(Protocol):
             Conflict: `busy`, where the lock could not be had in 10 seconds.
         """
 
+    def try_writer(self, party: Address) -> AbstractContextManager[Writer | None]:
+        """Take the party's own lock where nobody has it, and return its pen; None elsewhere.
+
+        Never waits. For what others may note in a party's name, if need be at another time.
+        """
+
     def namespaces(
         self, party: Address | None = None, *, archived: bool = False
     ) -> Iterator[Namespace]:

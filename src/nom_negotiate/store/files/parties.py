@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from nom_negotiate import codec
@@ -13,8 +14,8 @@ from nom_negotiate.core.identity import (
     address_of_directory,
     check_listing_id,
 )
-from nom_negotiate.errors import RecordError, StoreError
-from nom_negotiate.store.files import bounded, private
+from nom_negotiate.errors import Conflict, RecordError, StoreError
+from nom_negotiate.store.files import bounded, locking, private
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.layout import PARTY_ROOMS, PRIVATE, PROFILE
 from nom_negotiate.store.files.root import Root
@@ -101,6 +102,19 @@ class Parties(Root):
 
     def writer(self, party: Address) -> FileWriter:
         """Return the party's pen: a block of `with` has its lock."""
+        return self._pen(party, locking.TIMEOUT_S)
+
+    @contextmanager
+    def try_writer(self, party: Address) -> Iterator[FileWriter | None]:
+        """Take the party's own lock where nobody has it, and return its pen; None elsewhere."""
+        with ExitStack() as held:
+            try:
+                pen = held.enter_context(self._pen(party, 0))
+            except Conflict:
+                pen = None
+            yield pen
+
+    def _pen(self, party: Address, timeout_s: float) -> FileWriter:
         from nom_negotiate.store.files.writer import FileWriter
 
         if not self.known(party):
@@ -108,7 +122,7 @@ class Parties(Root):
             raise StoreError("store_failed", f"cannot take the lock of {party}: no such party")
         owners = self.owners
         owners.check_writer(party)
-        return FileWriter(party, self.disk, self.layout, self.packed, owners)
+        return FileWriter(party, self.disk, self.layout, self.packed, owners, timeout_s)
 
     # Transactions and listings
 

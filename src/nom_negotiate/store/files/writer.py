@@ -35,7 +35,7 @@ from nom_negotiate.store.port import Namespace
 class FileWriter:
     """The pen of one party over files: it has the party's lock while a block of `with` lasts."""
 
-    __slots__ = ("_disk", "_layout", "_lock", "_owners", "_packed", "_party")
+    __slots__ = ("_disk", "_layout", "_lock", "_owners", "_packed", "_party", "_timeout_s")
 
     def __init__(
         self,
@@ -44,13 +44,15 @@ class FileWriter:
         layout: Layout,
         packed: PackRoom,
         owners: Owners = SHARED,
+        timeout_s: float = locking.TIMEOUT_S,
     ) -> None:
         self._party = party
         self._packed = packed
         self._disk = disk
         self._layout = layout
         self._owners = owners
-        self._lock = locking.exclusive(layout.lock(party), locking.TIMEOUT_S)
+        self._lock = locking.exclusive(layout.lock(party), timeout_s)
+        self._timeout_s = timeout_s
 
     def __enter__(self) -> FileWriter:
         try:
@@ -59,7 +61,7 @@ class FileWriter:
                     return self
             raise Conflict(
                 "busy",
-                f"another writer of {self._party} held its lock for {locking.TIMEOUT_S:g} seconds",
+                f"another writer of {self._party} held its lock for {self._timeout_s:g} seconds",
             )
         except BaseException:
             # An interrupt, too: it goes on to the caller, and nobody has the lock.
