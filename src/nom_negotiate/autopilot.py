@@ -5,8 +5,9 @@ Rules of the room:
 - It keeps no state that matters: whether it is on stands in the party's private room, and what
   there is to answer in the negotiation. A crash between any two steps costs nothing.
 - It speaks through the verbs of `Party` and answers the offer that it has seen. Right before each
-  write, while the party's own lock is held, it looks once more whether it is still on, and whether
-  that offer is still on the table: once it was turned off, nothing more is said.
+  write, while the party's own lock is held, it looks once more whether it is still on, whether its
+  party wants what it wanted, and whether that offer is still on the table: once it was turned off,
+  nothing more is said, and once a limit was changed, nothing beyond it.
 - The advisor proposes, and `Preferences.allows` disposes: exact, and independent of it.
 - What it says of itself names the offers that it makes, and nothing that they come from.
 """
@@ -22,7 +23,14 @@ from nom_negotiate.advisor import should_auto_accept
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
-from nom_negotiate.core.preferences import MAX_ROUNDS, Autopilot, Preferences
+from nom_negotiate.core.preferences import (
+    AUTOPILOT,
+    MAX_ROUNDS,
+    Autopilot,
+    Preferences,
+    is_autopilot,
+    negotiation_of,
+)
 from nom_negotiate.core.state import MAX_ROUND
 from nom_negotiate.core.terms import Terms
 from nom_negotiate.errors import (
@@ -35,7 +43,7 @@ from nom_negotiate.errors import (
     StoreError,
 )
 from nom_negotiate.party import Party
-from nom_negotiate.preferences import AUTOPILOT, negotiation_of, preferences_in, tidy
+from nom_negotiate.preferences import preferences_in, tidy
 from nom_negotiate.suggestion import ACCEPT, COUNTER, END, consider, role_in, utility
 
 if TYPE_CHECKING:
@@ -148,11 +156,18 @@ class _Off(Exception):
 
 
 class _Seat(Party):
-    """A party whose word is written only while its autopilot is on and the table is as seen."""
+    """A party whose word is written only while its autopilot is on, and all that counts is as seen.
 
-    def __init__(self, desk: Desk, address: Address, table: Move) -> None:
+    That is the offer on the table, what the autopilot may do, and what its party wants.
+    """
+
+    def __init__(
+        self, desk: Desk, address: Address, table: Move, may: Autopilot, wanted: Preferences
+    ) -> None:
         super().__init__(desk, address)
         self._table = table
+        self._may = may
+        self._wanted = wanted
 
     def _check(
         self,
@@ -164,8 +179,11 @@ class _Seat(Party):
     ) -> None:
         # Called under the party's lock, between the look and the write.
         super()._check(seen, action, now, round, revision)
-        if setting(self, seen.id) is None:
+        may = setting(self, seen.id)
+        if may is None:
             raise _Off
+        if (may, preferences_in(self, seen)) != (self._may, self._wanted):
+            raise Conflict("moved", f"what is wanted of {seen.id} was changed at the same moment")
         if seen.on_table != self._table:
             raise Conflict("moved", f"the counterparty changed {seen.id} at the same moment")
 
@@ -196,7 +214,7 @@ def step(party: Party, negotiation_id: str) -> Step | None:
         return Step(party.address, negotiation_id, WAIT, None, seen)
     wanted = preferences_in(party, seen)
     action, terms = _decided(party, seen, table, wanted, may)
-    seat = _Seat(party.desk, party.address, table)
+    seat = _Seat(party.desk, party.address, table, may, wanted)
     revision = seen.revisions.get(party.address, 0)
     try:
         if action == ACCEPT:
@@ -308,7 +326,7 @@ class Pilots:
                 continue
             for name in names:
                 negotiation_id = negotiation_of(name)
-                if negotiation_id is not None and name.endswith(AUTOPILOT):
+                if negotiation_id is not None and is_autopilot(name):
                     self._step(address, negotiation_id)
             self._tidy(address, names)
         self._closed = closed
@@ -346,6 +364,10 @@ class Pilots:
         except RecordError:
             # Not what it says: it may quote the record, and the record may be a private one.
             why = "a record cannot be read; see `nom prefs show` and `nom show`"
+            self._tell(f"the autopilot of {address} in {negotiation_id} waits: {why}")
+        except InputError:
+            # Nor what was made of one: what would be offered follows from what its party wants.
+            why = "its numbers are too large or too small to haggle with; see `nom prefs show`"
             self._tell(f"the autopilot of {address} in {negotiation_id} waits: {why}")
         except NotFound as error:
             if error.code == "no_preferences":

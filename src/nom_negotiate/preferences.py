@@ -14,20 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from nom_negotiate import codec
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import check_id
 from nom_negotiate.core.negotiation import Negotiation
-from nom_negotiate.core.preferences import Preferences
+from nom_negotiate.core.preferences import (
+    OF_NEGOTIATION,
+    Preferences,
+    chemical_of,
+    is_autopilot,
+    negotiation_of,
+)
 from nom_negotiate.core.terms import Number, Role, parse_number
 from nom_negotiate.errors import InputError, NomError, NotFound
 from nom_negotiate.party import Party
 from nom_negotiate.store.port import Store, Writer
-
-OF_NEGOTIATION: Final = ".preferences"
-AUTOPILOT: Final = ".autopilot"
 
 
 class Held(NamedTuple):
@@ -173,14 +176,6 @@ def tidy(store: Store, pen: Writer) -> None:
             pen.discard_private(name)
 
 
-def negotiation_of(name: str) -> str | None:
-    """Return the negotiation that a private record is for, None where it is for none."""
-    for ending in (OF_NEGOTIATION, AUTOPILOT):
-        if name.endswith(ending) and name != ending:
-            return name.removesuffix(ending)
-    return None
-
-
 def _name(
     party: Party, chemical: str | None, role: str | None, negotiation_id: str | None
 ) -> tuple[str, Role | None]:
@@ -199,12 +194,10 @@ def _name(
 
 
 def _parts(name: str) -> tuple[str | None, str | None, Role | None]:
-    if name.endswith(OF_NEGOTIATION):
-        return negotiation_of(name), None, None
-    chemical, _, role = name.rpartition(".")
-    if chemical and role in (Role.BUYER, Role.SELLER):
-        return None, chemical, Role(role)
-    return None, None, None
+    if is_autopilot(name):
+        return None, None, None
+    chemical, role = chemical_of(name) or (None, None)
+    return negotiation_of(name), chemical, role
 
 
 def _read(party: Party, name: str) -> Preferences | None:

@@ -26,6 +26,7 @@ from tests.unit.making import (
     Table,
     arbitrary_states,
     blank,
+    conditions,
     json_values,
     numbers,
     offer,
@@ -37,7 +38,7 @@ from nom_negotiate import codec
 from nom_negotiate.core.decision import decide, quiet_until
 from nom_negotiate.core.identity import Address, directory_name, parse_address
 from nom_negotiate.core.state import Limits, PartyState, Status
-from nom_negotiate.core.terms import Role, is_short
+from nom_negotiate.core.terms import CONDITIONS, Role, is_short
 from nom_negotiate.errors import NomError
 from nom_negotiate.store.files import bounded, mending, namespace
 from nom_negotiate.store.files.atomic import Disk
@@ -126,6 +127,18 @@ def marked(table: Table) -> Table:
     )
 
 
+def in_words() -> Table:
+    """Return a negotiation over more than numbers."""
+    table = Table().offer(ALICE, at=10, delivery="FOB Rotterdam", payment='30 "days"')
+    table.offer(BOB, 6, at=20, firm=False, quality="größer als\u00a0 99 \\ %").say(ALICE, at=30)
+    return table.offer(ALICE, at=40, delivery="fob Rotterdam")
+
+
+def answer() -> Table:
+    """Return an answer to a listing, whose author has said nothing else."""
+    return Table(listing="1704312000_buy_C").offer(BOB, 6, 900, at=10).say(BOB, at=20)
+
+
 # It does say so
 
 
@@ -139,6 +152,9 @@ def test_what_is_as_usual_is_quiet_until_it_expires(shared: Scene) -> None:
         (haggle(), day + 50),
         (haggle().say(BOB, "?", at=day + 40), 2 * day + 10),
         (marked(haggle()), day + 50),
+        (in_words(), day + 40),
+        (answer(), day + 20),
+        (answer().offer(ALICE, 5, 900, at=25, delivery="FOB"), day + 25),
     ]
     for table, due in usual:
         shared.write(**told(table))
@@ -153,6 +169,16 @@ def test_limits_of_its_own_count_and_else_those_of_the_root(shared: Scene) -> No
     del fields["limits"]
     shared.write(alice=json.dumps(fields).encode())
     assert shared.due(60, Limits(idle_s=70, life_s=80)) == 70
+
+
+def test_the_limits_of_a_responder_count_where_it_answers_a_listing_only(shared: Scene) -> None:
+    table = Table(listing="1704312000_buy_C", limits=Limits(idle_s=100, life_s=150)).offer(BOB)
+    shared.write(**told(table))
+    assert shared.due(60) == 100
+    fields = json.loads(told(table)["bob"])
+    del fields["listing"]
+    shared.write(bob=json.dumps(fields).encode())
+    assert shared.due(60) is None
 
 
 def test_what_another_program_wrote_without_indents_is_quiet(shared: Scene) -> None:
@@ -406,6 +432,10 @@ ODD: list[Any] = [
     BOB,
     CAROL,
     ALICE.upper(),
+    " FOB",
+    "a\nb",
+    "x" * 501,
+    "../x",
     "nom.state/2",
     "f" * 64,
     [],
@@ -421,6 +451,9 @@ HAGGLES: dict[str, Table] = {
     "indicative": Table().offer(ALICE, firm=False, at=10).offer(BOB, 6, 900, firm=False, at=20),
     "marked": marked(haggle()),
     "unanswered": Table().offer(ALICE, firm=False, at=10),
+    "in words": in_words(),
+    "answer to a listing": answer(),
+    "answered by the author of a listing": answer().offer(ALICE, 5, 900, firm=False, at=25),
 }
 
 
@@ -473,7 +506,8 @@ def believed(data: bytes) -> bool:
     state = decode_certain(data)
     if state is None:
         return False
-    if (state.negotiation_id, state.user, state.counterparty) != (ID, BOB, ALICE):
+    said = state.negotiation_id, state.user, state.counterparty, state.chemical
+    if said != (ID, BOB, ALICE, "C"):
         # Whose file it is, and of what, is looked at by whoever asks.
         return False
     try:
@@ -486,6 +520,9 @@ def believed(data: bytes) -> bool:
         str(state.offer.price, "ascii"),
         str(state.offer.quantity, "ascii"),
     )
+    assert found.offer.terms.conditions == {
+        name: text for name in CONDITIONS if (text := getattr(state.offer, name)) is not None
+    }
     assert (found.agreement_key, found.last_updated) == (state.agreement_key, state.last_updated)
     assert (found.created, found.revision) == (state.created, state.revision)
     assert [past.timestamp for past in found.history] == [p.timestamp for p in state.history]
@@ -493,8 +530,9 @@ def believed(data: bytes) -> bool:
     return True
 
 
-def test_no_byte_that_is_changed_is_passed_over_where_it_matters() -> None:
-    data = told(haggle())["bob"]
+@pytest.mark.parametrize("table", [haggle(), in_words()], ids=["in numbers", "in words"])
+def test_no_byte_that_is_changed_is_passed_over_where_it_matters(table: Table) -> None:
+    data = told(table)["bob"]
     assert believed(data)
     believing = 0
     for position in range(len(data)):
@@ -507,7 +545,7 @@ def test_no_byte_that_is_changed_is_passed_over_where_it_matters() -> None:
 
 @given(st.data())
 def test_no_bytes_are_believed_that_a_proper_reader_refuses(data: st.DataObject) -> None:
-    content = bytearray(told(haggle())["bob"])
+    content = bytearray(told(data.draw(st.sampled_from([haggle(), in_words()])))["bob"])
     for _ in range(data.draw(st.integers(1, 4))):
         position = data.draw(st.integers(0, len(content)))
         content[position : position + data.draw(st.integers(0, 30))] = data.draw(
@@ -516,12 +554,22 @@ def test_no_bytes_are_believed_that_a_proper_reader_refuses(data: st.DataObject)
     believed(bytes(content))
 
 
+in_text: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(CONDITIONS), conditions, max_size=3
+)
+
+
 @st.composite
 def haggles(draw: st.DrawFn) -> Table:
     """Return what two parties said who mostly keep to the rules."""
     limits = st.builds(Limits, idle_s=st.integers(1, 9000), life_s=st.integers(1, 9000))
-    table = Table(limits=draw(st.just(LIMITS) | limits)).offer(
-        ALICE, draw(numbers | st.just(5)), draw(numbers | st.just(10)), firm=draw(st.booleans())
+    listing = draw(st.none() | st.just("1704312000_buy_C"))
+    table = Table(limits=draw(st.just(LIMITS) | limits), listing=listing).offer(
+        ALICE if listing is None else BOB,
+        draw(numbers | st.just(5)),
+        draw(numbers | st.just(10)),
+        firm=draw(st.booleans()),
+        **draw(st.just({}) | in_text),
     )
     for _ in range(draw(st.integers(0, 6))):
         party = draw(st.sampled_from([ALICE, BOB]))
@@ -532,6 +580,7 @@ def haggles(draw: st.DrawFn) -> Table:
                     lambda p, at: table.offer(p, "5.5", 10, at=at),
                     lambda p, at: table.offer(p, 6, 10, at=at, firm=False),
                     lambda p, at: table.offer(p, 7, 9, at=at, valid_until=at + 5),
+                    lambda p, at: table.offer(p, "5.5", 10, at=at, delivery="FOB"),
                     lambda p, at: table.say(p, "hm", at=at),
                     lambda p, at: table.accept(p, at=at),
                     lambda p, at: table.reject(p, at=at),

@@ -18,6 +18,7 @@ from tests.support import ALICE, BOB, CAROL
 
 from nom_negotiate import Desk
 from nom_negotiate.doctor import Diagnosis, examine
+from nom_negotiate.preferences import set_preferences
 from nom_negotiate.store.files import mending
 from nom_negotiate.store.files.inspection import Finding, Severity
 
@@ -69,6 +70,17 @@ class Scene:
     def transaction(self, party: str) -> Path:
         [found] = (self.home(party) / "transactions").iterdir()
         return found
+
+    def prefer(self) -> Path:
+        """Let alice say what she wants of any C; return where that is kept."""
+        set_preferences(
+            self.desk.party(ALICE),
+            chemical="C",
+            role="seller",
+            reservation_price="4.3217",
+            target_quantity=10,
+        )
+        return self.home(ALICE) / "private" / "C.seller.json"
 
     # What the doctor says
 
@@ -404,6 +416,13 @@ def a_private_room_that_everybody_may_read(scene: Scene) -> Path:
 
 
 @ailment(CURABLE, "mode")
+def preferences_that_everybody_may_read(scene: Scene) -> Path:
+    path = scene.prefer()
+    path.chmod(0o644)
+    return path
+
+
+@ailment(CURABLE, "mode")
 def a_room_that_everybody_may_write(scene: Scene) -> Path:
     path = scene.home(ALICE) / "transactions"
     path.chmod(0o777)
@@ -498,6 +517,21 @@ def two_buyers(scene: Scene) -> Path:
 @ailment(GRAVE, "unknown_schema")
 def a_listing_of_a_later_version(scene: Scene) -> Path:
     return file(scene.home(ALICE) / "listings" / "one.json", '{"schema": "nom.listing/2"}')
+
+
+@ailment(GRAVE, "malformed_private")
+def preferences_that_cannot_be_read(scene: Scene) -> Path:
+    return edited(scene.prefer(), reservation_price="four")
+
+
+@ailment(GRAVE, "malformed_private")
+def an_autopilot_that_is_a_link(scene: Scene) -> Path:
+    return link(scene.home(ALICE) / "private" / f"{scene.open}.autopilot.json", "nowhere")
+
+
+@ailment(GRAVE, "unknown_schema")
+def preferences_of_a_later_version(scene: Scene) -> Path:
+    return edited(scene.prefer(), schema="nom.preferences/2")
 
 
 @ailment(GRAVE, "unknown_schema", "unsettled", "not_conserved")

@@ -64,6 +64,7 @@ def check(scene: Scene, report: Report, *, both_see: bool = True) -> None:
     if key in _CHECKED:
         return
     only_whole_files(ours)
+    nothing_private_is_told(scene, ours)
     if both_see:
         one_outcome_that_both_see(desk)
     one_transaction_a_side(desk, ours)
@@ -94,6 +95,27 @@ def only_whole_files(tree: Tree) -> None:
                 raise AssertionError(f"{path} is not whole: {data[:80]!r}: {error}") from error
 
 
+def nothing_private_is_told(scene: Scene, tree: Tree) -> None:
+    """What a party wants stands in its private room only, where nobody else may look."""
+    wanted: set[bytes] = set()
+    for path, data in tree.items():
+        if "/private/" not in path or not data:
+            # One that was just opened gets its mode before it gets its content.
+            continue
+        # As the disk has it, whoever is acting: in an isolated root hardly anybody could look.
+        disk = scene.memory.disk
+        found = disk.find(f"{ROOT}/{path}", follow=False).inode
+        assert found is not None
+        mode = disk.inodes[found].attributes.mode
+        assert mode == 0o600, f"{path} has mode {mode:o}"
+        if ".autopilot." not in path and "/.tmp-" not in path and isinstance(data, bytes):
+            kept = codec.decode_preferences(data)
+            wanted.add(str(kept.reservation_price).encode())
+    for path, data in tree.items():
+        if "/private/" not in path and isinstance(data, bytes):
+            assert not any(each in data for each in wanted), f"{path} tells {wanted}"
+
+
 def _decoder(path: str) -> Callable[[bytes], object] | None:
     parts = path.split("/")
     name = parts[-1]
@@ -110,6 +132,7 @@ def _decoder(path: str) -> Callable[[bytes], object] | None:
         "outcome.json": codec.decode_outcome,
         "transactions": codec.decode_transaction,
         "listings": codec.decode_listing,
+        "private": codec.decode_autopilot if ".autopilot." in name else codec.decode_preferences,
     }
     return by_room.get(name) or by_room.get(parts[-2])
 

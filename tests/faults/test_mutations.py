@@ -25,12 +25,13 @@ from tests.faults.crashing import (
 from tests.faults.migrations import RollingBack, old_data
 from tests.faults.use_cases import CASES, Case
 
-from nom_negotiate import FileStore, Kind, Outcome
+from nom_negotiate import FileStore, Kind, Outcome, autopilot
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Snapshot
+from nom_negotiate.core.terms import Terms
 from nom_negotiate.one_pass import Pass
 from nom_negotiate.store.files import archive as archives
-from nom_negotiate.store.files import atomic, doorbell, torn
+from nom_negotiate.store.files import atomic, doorbell, private, torn
 from nom_negotiate.store.files.agenda import FileAgenda
 from nom_negotiate.store.files.atomic import TEMPORARY, Disk
 from nom_negotiate.store.files.layout import Layout
@@ -447,3 +448,19 @@ def test_a_tree_that_goes_before_it_has_left_its_place_is_caught(tmp_path: Path)
 
 def test_a_sweep_of_what_may_come_back_is_caught() -> None:
     assert is_caught(BY_NAME["a sweep"], disk=SweptWithoutSync)
+
+
+# What is private
+
+
+def test_a_private_record_that_others_may_read_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "MODE", 0o644)
+    assert is_caught(BY_NAME["preferences"])
+
+
+def test_an_autopilot_that_offers_its_limit_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def limit(party: Any, seen: Any, table: Any, wanted: Any, *rest: Any) -> tuple[str, Terms]:
+        return "counter", Terms(price=wanted.reservation_price, quantity=table.quantity)
+
+    monkeypatch.setattr(autopilot, "_decided", limit)
+    assert is_caught(BY_NAME["a step of an autopilot"])

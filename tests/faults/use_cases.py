@@ -16,7 +16,7 @@ from nom_negotiate import Desk, FileStore, Kind, Negotiation, Settings, market
 from nom_negotiate.autopilot import setting, step, turn_off, turn_on
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.poller import Report
-from nom_negotiate.preferences import preferences, set_preferences
+from nom_negotiate.preferences import clear_preferences, preferences, set_preferences
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.layout import ARCHIVE
 from nom_negotiate.store.files.packing import MARK
@@ -287,38 +287,81 @@ def expiring(scene: Scene) -> None:
     scene.clock.forward(HOUR + 1)
 
 
-def prefer(scene: Scene, limit: str = "4.50") -> None:
+# Neither a price nor a quantity that anybody would offer: they must not be found anywhere.
+LIMIT: Final = "4.50371"
+HIGHER_LIMIT: Final = "5.02937"
+WANTED: Final = "913.57"
+
+
+def keep(scene: Scene, limit: str = LIMIT) -> None:
     set_preferences(
-        scene.party(BOB), negotiation_id=ID, reservation_price=limit, target_quantity=900
+        scene.party(BOB), negotiation_id=ID, reservation_price=limit, target_quantity=WANTED
     )
+
+
+def prefer(scene: Scene, limit: str = LIMIT) -> None:
+    keep(scene, limit)
     scene.reported(f"bob takes at least {limit}", lambda scene: limits_of_bob(scene, limit))
 
 
 def limits_of_bob(scene: Scene, *expected: str) -> None:
     """Assert that what bob wants can be read, and is one of what he has said."""
     found = [held.preferences for held in preferences(scene.party(BOB))]
-    assert [str(one.reservation_price) for one in found if one] in [
-        [str(Decimal(each).normalize())] for each in expected
-    ], found
+    assert [str(one.reservation_price) for one in found if one] in [[each] for each in expected], (
+        found
+    )
 
 
 def is_preferred(scene: Scene) -> None:
-    limits_of_bob(scene, "4.50")
+    limits_of_bob(scene, LIMIT)
 
 
 def preferred(scene: Scene) -> None:
     started(scene)
-    set_preferences(
-        scene.party(BOB), negotiation_id=ID, reservation_price="4.50", target_quantity=900
-    )
+    keep(scene)
 
 
 def prefer_more(scene: Scene) -> None:
-    prefer(scene, "5")
+    prefer(scene, HIGHER_LIMIT)
 
 
 def is_preferred_more(scene: Scene) -> None:
-    limits_of_bob(scene, "5")
+    limits_of_bob(scene, HIGHER_LIMIT)
+
+
+def prefer_and_forget(scene: Scene) -> None:
+    keep(scene)
+    clear_preferences(scene.party(BOB), negotiation_id=ID)
+    scene.reported("bob has forgotten what he wanted", is_forgotten)
+
+
+def is_forgotten(scene: Scene) -> None:
+    assert list(preferences(scene.party(BOB))) == []
+
+
+def flown_and_ended(scene: Scene) -> None:
+    """Bob's autopilot was on in what is archived by now."""
+    flying(scene)
+    accept(scene)
+    poll(scene)
+    scene.memory.sync()
+
+
+def prefer_any(scene: Scene) -> None:
+    """Say what is wanted of any C: what was kept for what has ended goes with that."""
+    set_preferences(
+        scene.party(BOB),
+        chemical="C",
+        role="seller",
+        reservation_price=LIMIT,
+        target_quantity=WANTED,
+    )
+    scene.reported("bob takes at least that for any C", lambda scene: limits_of_bob(scene, LIMIT))
+    scene.reported("what was kept for what has ended is gone", is_tidy)
+
+
+def is_tidy(scene: Scene) -> None:
+    assert scene.store.private_names(parse_address(BOB)) == ["C.seller"]
 
 
 def fly(scene: Scene) -> None:
@@ -373,6 +416,21 @@ def post(scene: Scene) -> None:
         assert posted in market.listings(scene.desk)
 
     scene.reported(f"alice posted {posted.id}", holds)
+
+
+def post_and_close(scene: Scene) -> None:
+    alice = scene.party(ALICE)
+    posted = market.post(alice, side="sell", chemical="N", price="2.5", quantity=10)
+    market.close(alice, posted.id)
+
+    def holds(scene: Scene) -> None:
+        assert posted.id not in [each.id for each in market.listings(scene.desk)]
+        [known] = [
+            each for each in market.listings(scene.desk, closed=True) if each.id == posted.id
+        ]
+        assert (known.status, known.left) == ("closed", None)
+
+    scene.reported(f"alice closed {posted.id}", holds)
 
 
 # Answers to listings
@@ -654,11 +712,14 @@ CASES: Final = [
     Case("a poll over many", batch, poll, batch_ended),
     Case("a mark", settled, mark_settled, is_marked),
     Case("a listing", two_parties, post),
+    Case("a listing that is closed", two_parties, post_and_close),
     Case("an answer to a listing", listed, answer, answered, ("duplicate_negotiation",)),
     Case("a poll with more answers than is left", oversold, poll, the_first_has_it),
     Case("a mark that closes a listing", used_up, mark_settled, is_closed),
     Case("preferences", started, prefer, is_preferred),
     Case("preferences that were others", preferred, prefer_more, is_preferred_more),
+    Case("preferences that are forgotten", started, prefer_and_forget, is_forgotten),
+    Case("preferences that take the place of what has ended", flown_and_ended, prefer_any, is_tidy),
     Case("an autopilot that is turned on", preferred, fly, is_flying),
     Case("an autopilot that is turned on and off", preferred, land, has_landed),
     Case("a step of an autopilot", flying, step_on, has_answered),

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
-from tests.hostile.scene import VICTIM, prepare
+from tests.hostile.scene import SAME, VICTIM, prepare
 from tests.support import ALICE, BOB, DAY
 
-from nom_negotiate import RecordError, codec, market
+from nom_negotiate import Desk, RecordError, codec, market
+from nom_negotiate.autopilot import turn_on
 from nom_negotiate.codec.packed import decode_packed, decode_packed_head, encode_packed
 from nom_negotiate.core.decision import decide
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.core.negotiation import view
 from nom_negotiate.core.state import Limits
+from nom_negotiate.preferences import set_preferences
 from nom_negotiate.store import reading
 
 A = TypeVar("A")
@@ -41,6 +43,8 @@ DECODERS: Final = {
     "outcome": Decoder(codec.decode_outcome),
     "transaction": Decoder(codec.decode_transaction),
     "listing": Decoder(codec.decode_listing),
+    "preferences": Decoder(codec.decode_preferences),
+    "autopilot": Decoder(codec.decode_autopilot),
     "profile": Decoder(codec.decode_profile),
     "settings": Decoder(codec.decode_settings),
     "packed": Decoder(decode_packed, encode_packed),
@@ -107,10 +111,13 @@ def seeds(base: Path) -> dict[str, list[bytes]]:
     desk = scene.desk([])
     market.post(desk.party(ALICE), side="buy", chemical="C", price="5.5", quantity=10)
     market.post(desk.party(BOB), side="sell", chemical="C")
+    prefer(desk)
     names = {
         "state": [scene.file("alice"), scene.file("bob")],
         "profile": list(scene.root.glob("teams/*/init.json")),
         "listing": list(scene.root.glob("teams/*/listings/*.json")),
+        "preferences": list(scene.root.glob("teams/*/private/*er.json")),
+        "autopilot": list(scene.root.glob("teams/*/private/*.autopilot.json")),
         "settings": [scene.root / "config.json"],
     }
     found = {name: [path.read_bytes() for path in paths] for name, paths in names.items()}
@@ -130,6 +137,15 @@ def seeds(base: Path) -> dict[str, list[bytes]]:
         for line in gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     ]
     return found | {"packed": lines, "packed head": lines}
+
+
+def prefer(desk: Desk) -> None:
+    """Let each say what it wants of any N, and alice have an autopilot."""
+    wanted: dict[str, Any] = {"chemical": "N", "reservation_price": "6.5", "target_quantity": 10}
+    more: dict[str, Any] = {"target_price": 8, "shortfall": "0.5", "excess": 2}
+    set_preferences(desk.party(ALICE), role="seller", **wanted, **more)
+    set_preferences(desk.party(BOB), role="buyer", **wanted)
+    turn_on(desk.party(ALICE), SAME, max_rounds=9, auto_accept=True)
 
 
 def words() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.hostile.rows import (
@@ -11,6 +12,7 @@ from tests.hostile.rows import (
     BOBS,
     HERE,
     Fate,
+    Harm,
     Row,
     bob_becomes,
     bob_offers,
@@ -410,6 +412,57 @@ def named(name: str | bytes, content: str = "{}") -> Row:
 
 TEETH = "\x1b[2J\x1b]0;owned\x07\u202egnp\x9b31m\r\n\u2028bye"
 
+TURNED = "\u202egrubmaH\u202c"
+
+
+def delivery(alices: str, bobs: str) -> Harm:
+    """Return what lets both say a delivery, and agree on what they say."""
+
+    def harm(scene: Scene) -> None:
+        for who, text in (("alice", alices), ("bob", bobs)):
+            scene.change_offer(who, delivery=text)
+
+    return harm
+
+
+def bob_reads(**fields: object) -> Harm:
+    return bob_says(read={"timestamp": NOON, "messages": 0, **fields})
+
+
+def profile(make: Callable[[Path], object]) -> Harm:
+    return lambda scene: make(scene.home(BOB) / "init.json")
+
+
+def calls_himself(name: object) -> Callable[[Path], object]:
+    def make(path: Path) -> None:
+        path.write_text(json.dumps({**json.loads(path.read_text()), "display_name": name}))
+
+    return make
+
+
+PROFILES = [
+    Row(f"a profile that is {name} tells no name", profile(make), None, fate=Fate.SETTLES)
+    for name, make in (
+        ("a FIFO", fifo),
+        ("a device", device),
+        ("a directory", directory),
+        ("a link out", lambda path: link(path, "/etc/passwd")),
+        ("a link to another's", lambda path: link(path, f"../{CAROL}/init.json")),
+        ("a GiB", sparse),
+        ("no JSON", lambda path: path.write_bytes(b"{")),
+        ("a list", lambda path: path.write_text("[]")),
+        ("a name of a MiB", calls_himself("x" * (1 << 20))),
+        ("a name of 200 KiB", calls_himself("\u0301" * 100_000)),
+        ("a name that is another's address", calls_himself(ALICE)),
+        ("a name that looks like another's address", calls_himself("alice\uff20stonybrook.edu")),
+        ("a name that turns the writing round", calls_himself(TURNED)),
+        ("no name", calls_himself("")),
+        ("a name that is a number", calls_himself(5)),
+        ("a name that is nothing", calls_himself(None)),
+        ("a name of blanks", calls_himself("   ")),
+    )
+]
+
 TEXTS = [
     Row(
         "a message with teeth is shown without them",
@@ -445,6 +498,53 @@ TEXTS = [
         "a condition that the other side did not accept is no deal",
         bob_offers(delivery="FOB Rotterdam"),
         None,
+    ),
+    Row(
+        "two conditions that look alike are two, and no deal",
+        delivery("kóln", "ko\u0301ln"),
+        None,
+    ),
+    Row(
+        "a condition that turns the writing round is told as it is",
+        delivery(f"FOB {TURNED}", f"FOB {TURNED}"),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
+        "a condition that begins with a blank of another kind is none",
+        bob_offers(quality="\u2003FOB"),
+        BOBS,
+        "offer.quality must not begin or end with a blank",
+    ),
+    Row(
+        "an earlier offer with half a character is none",
+        bob_says(history=[{"price": 1, "quantity": 1, "timestamp": NOON, "payment": "\ud800"}]),
+        BOBS,
+        "",
+    ),
+    Row("a read mark below nothing is none", bob_reads(messages=-1), BOBS, "messages"),
+    Row("a read mark in words is none", bob_reads(messages="all"), BOBS, "messages"),
+    Row("a read mark that is a list is none", bob_says(read=[NOON, 1]), BOBS, "object"),
+    Row(
+        "what a later version says in a read mark and a reaction does no harm",
+        bob_says(
+            read={"timestamp": NOON, "messages": 0, "voice": {TEETH: [TEETH]}},
+            reaction={"timestamp": NOON, "level": 50, "about": TEETH},
+        ),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
+        "a reaction to a round that there is none of does no harm",
+        bob_says(reaction={"timestamp": NOON, "level": 0, "round": 9_999}),
+        None,
+        fate=Fate.SETTLES,
+    ),
+    Row(
+        "a reaction in words is none",
+        bob_says(reaction={"timestamp": NOON, "level": TEETH}),
+        BOBS,
+        "level",
     ),
     Row(
         "a reaction of 101 is none",
@@ -496,4 +596,4 @@ NAMES = [
     named("x" * (255 - len("_state.json")) + "_state.json"),
 ]
 
-ROWS = KINDS + BYTES + NUMBERS + MEANINGS + TEXTS + NAMES
+ROWS = KINDS + BYTES + NUMBERS + MEANINGS + PROFILES + TEXTS + NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -49,6 +50,105 @@ def torn(memory: MemoryOS) -> list[str]:
 def _is_the_pollers(path: str) -> bool:
     room, _, name = path.rpartition("/")
     return name == OUTCOME or (room.endswith("/transactions") and name.endswith(".json"))
+
+
+def check_listings(memory: MemoryOS) -> None:
+    """Check that no listing is overdrawn, and that none was refused for nothing."""
+    tree = memory.tree()
+    listed = {
+        (path.split("/")[2], path.split("/")[4].removesuffix(".json")): _numbers(content)
+        for path, content in tree.items()
+        if "/listings/" in path and "/." not in path and isinstance(content, bytes)
+    }
+    dealt: Counter[tuple[str, str]] = Counter()
+    for path, content in tree.items():
+        if _is_the_pollers(path) and "/transactions/" in path and isinstance(content, bytes):
+            record = _numbers(content)
+            key = path.split("/")[2], record.get("listing")
+            if key in listed:
+                dealt[key] += record["quantity"]
+    for key, listing in listed.items():
+        if dealt[key] > listing["quantity"]:
+            raise Violation(f"{dealt[key]} was dealt of the listing {listing}")
+    for place, files in namespaces(memory).items():
+        outcome = _numbers(files.get(OUTCOME, b"{}"))
+        if outcome.get("outcome") != "rejected" or "by" in outcome:
+            continue
+        listing = listed[place.team, outcome["listing"]]
+        wanted = _numbers(files[f"{place.team.partition('@')[0]}_state.json"])["offer"]["quantity"]
+        if dealt[place.team, listing["id"]] + wanted <= listing["quantity"]:
+            raise Violation(f"{place.id} was refused, and enough is left of {listing}")
+
+
+def moves(memory: MemoryOS, party: str, id_: str) -> list[Any]:
+    """Return what a party has offered and accepted in a negotiation, oldest first."""
+    for place, files in namespaces(memory).items():
+        for name, content in files.items():
+            state = _numbers(content)
+            if place.id == id_ and name != OUTCOME and state["user"] == party:
+                return [*state.get("history", ()), *([state["offer"]] if "offer" in state else ())]
+    return []
+
+
+def check_kept(memory: MemoryOS, party: str, id_: str, limit: str | None, before: int) -> None:
+    """Check that an autopilot has stayed within what its party wants.
+
+    Args:
+        memory: what is judged.
+        party: whose autopilot it is.
+        id_: of the negotiation.
+        limit: the reservation price since then; None where it was to say nothing more.
+        before: how many offers and acceptances of the party there were by then.
+    """
+    later = moves(memory, party, id_)[before:]
+    if limit is None:
+        if later:
+            raise Violation(f"the autopilot of {party} was off in {id_}, and said {later}")
+        if any(f"/private/{id_}.autopilot.json" in path for path in memory.tree() if party in path):
+            raise Violation(f"the autopilot of {party} was turned off in {id_}, and is on")
+        return
+    for move in later:
+        bought = _role(memory, party, id_) == "buyer"
+        if move["price"] > Decimal(limit) if bought else move["price"] < Decimal(limit):
+            raise Violation(f"the autopilot of {party} went beyond {limit} in {id_}: {move}")
+
+
+def check_wanted(memory: MemoryOS, party: str, id_: str, limits: Collection[str]) -> None:
+    """Check that what a party has said that it wants is kept, one of these, while that goes on."""
+    content = memory.tree().get(f"data/teams/{party}/private/{id_}.preferences.json")
+    if content is None:
+        if all(OUTCOME in files for place, files in namespaces(memory).items() if place.id == id_):
+            return
+        raise Violation(f"what {party} wants of {id_} is lost")
+    if str(_numbers(content)["reservation_price"]) not in limits:
+        raise Violation(f"{party} wants {limits} of {id_}, and kept is {content!r}")
+
+
+def _role(memory: MemoryOS, party: str, id_: str) -> str:
+    """Return the role of a party in a negotiation."""
+    for place, files in namespaces(memory).items():
+        for name, content in files.items():
+            state = _numbers(content)
+            if place.id == id_ and name != OUTCOME and state["user"] == party:
+                return str(state["role"])
+    raise Violation(f"{party} has said nothing in {id_}")
+
+
+def check_told_nobody(memory: MemoryOS, limits: Collection[str]) -> None:
+    """Check that what a party wants stands in its private room only, but for what it offers."""
+    for path, content in memory.tree().items():
+        if "/private/" not in path and isinstance(content, bytes):
+            text = content.decode("utf-8", "replace")
+            for limit in limits:
+                text = text.replace(f'"price": {limit}', "").replace(f'"price":{limit}', "")
+            check_silence(text, limits)
+
+
+def check_silence(text: str, limits: Collection[str]) -> None:
+    """Check that a text says nothing of what parties keep to themselves."""
+    for word in (*limits, "nom.preferences", "nom.autopilot", "reservation_price"):
+        if word in text:
+            raise Violation(f"{word} is told: {text[:400]}")
 
 
 def check_figures(memory: MemoryOS, desk: Desk) -> None:

@@ -21,7 +21,8 @@ class Call:
     Attributes:
         actor: its name.
         party: who acts; None for a poll.
-        verb: as in `Party`; `look` is `negotiation`, `poll` is the poller's.
+        verb: as in `Party`; `look` is `negotiation`, `poll` is the poller's; `respond` and
+            `close` are the market's, `prefer` and `turn_off` concern the party's own room.
         negotiation: its id; None for a poll, and for a start until it has returned.
         options: the other arguments.
         begun: its place in the order of all beginnings and ends.
@@ -113,7 +114,7 @@ class History:
             if isinstance(found, Negotiation):
                 call.found = found
                 call.negotiation = found.id
-            else:
+            elif isinstance(found, Report):
                 call.report = found
         finally:
             call.ended = self.moment()

@@ -92,8 +92,8 @@ class Instants:
         if not before:
             raise Violation(f"the outcome of {place.id} is decided from what never was: {outcome}")
         if outcome["outcome"] == "agreed":
-            found = model.read({**files, **before[-1]})
-            then = model.read(before[-1])
+            found = model.read({**files, **before[-1]}, place.team)
+            then = model.read(before[-1], place.team)
             if found is None or then is None or (then.end, then.deal) != ("agreed", found.deal):
                 raise Violation(f"nobody agreed on this in {place.id}: {outcome}")
 

@@ -31,9 +31,8 @@ Known = State | None
 Follow = Callable[[Known], Iterable[Known]]
 """What a state may be after an event; nothing where the event cannot be then."""
 
-WORDS: Final = frozenset(
-    {"start", "offer", "accept", "reject", "withdraw", "say", "mark_read", "react"}
-)
+BEGINNINGS: Final = frozenset({"start", "respond"})
+WORDS: Final = BEGINNINGS | {"offer", "accept", "reject", "withdraw", "say", "mark_read", "react"}
 
 
 class Event(NamedTuple):
@@ -117,7 +116,11 @@ def events_of(calls: Iterable[Call], negotiation: str, *, strict: bool = True) -
             if call.verb == "accept" and call.code in ("moved", "busy", "concluded"):
                 events.append(_event(call, _accepted(call), optional=True, before=len(events) + 1))
                 events.append(_event(call, _taken_back(call, judged=strict and not in_vain)))
-            elif strict and call.verb != "start" and not in_vain and call.is_judged:
+            elif call.verb in BEGINNINGS:
+                if not call.is_judged:
+                    # It is there, and its author could not find it: see `Simulation._call`.
+                    events.append(_event(call, _said(call, crossed), optional=True))
+            elif strict and not in_vain and call.is_judged:
                 events.append(_event(call, _refused(call)))
         elif call.verb in WORDS:
             events.append(_event(call, _said(call, crossed), optional=True))
@@ -149,9 +152,10 @@ def _said(call: Call, crossed: frozenset[str]) -> Follow:
 
     def follow(state: Known) -> Iterator[Known]:
         for now in _times(call):
-            if call.verb == "start":
+            if call.verb in BEGINNINGS:
+                begun = model.started if call.verb == "start" else model.responded
                 if state is None:
-                    yield model.started(party, call.options, now)
+                    yield begun(party, call.options, now)
             elif state is not None:
                 following, refusal = model.answered(state, party, call.verb, call.options, now)
                 if refusal is None:
@@ -168,9 +172,16 @@ def _accepted(call: Call) -> Follow:
 
     def follow(state: Known) -> Iterator[Known]:
         for now in _times(call):
-            following = state and model.accepted_in_vain(state, party, call.options, now)
+            if state is None:
+                continue
+            following = model.accepted_in_vain(state, party, call.options, now)
             if following is not None:
                 yield following
+            elif state.limited:
+                # It was heard, and of the listing there was too little left.
+                agreed, refusal = model.answered(state, party, "accept", call.options, now)
+                if refusal is None:
+                    yield agreed
 
     return follow
 
@@ -270,6 +281,10 @@ def _refused(call: Call) -> Follow:
         elif code == "already_accepted":
             if state.end == "agreed":
                 yield state
+        elif code == "not_listed":
+            # How much is left of a listing hangs on other negotiations.
+            if state.limited and call.verb == "accept":
+                yield state
         elif call.verb == "look":
             return
         elif (code == "concluded" and state.end is not None) or any(
@@ -294,11 +309,19 @@ def _polled(call: Call, negotiation: str, *, strict: bool) -> Iterator[Event]:
             if following is not None:
                 yield following
 
+    def ends(state: Known) -> Iterator[Known]:
+        yield from expires(state)
+        if report is None and state is not None and (short := model.overdrawn(state)):
+            yield short
+
     def found(state: Known) -> Iterator[Known]:
         if state is None:
             return
+        if told == "rejected" and (short := model.overdrawn(state)):
+            yield short
         if told == "active":
-            fits = state.end is None
+            # What waits for another deal over the same listing is agreed, and not concluded.
+            fits = state.end is None or model.overdrawn(state) is not None
         elif told in ("rejected", "withdrawn"):
             fits = state.end == "ended"
         else:
@@ -309,6 +332,6 @@ def _polled(call: Call, negotiation: str, *, strict: bool) -> Iterator[Event]:
             yield from expires(state)
 
     if told is None or (told == "active" and not strict):
-        yield _event(call, expires, optional=True)
+        yield _event(call, ends, optional=True)
     else:
         yield _event(call, found)

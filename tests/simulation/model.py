@@ -64,6 +64,7 @@ class State(NamedTuple):
         end: how it ended: `agreed`, `ended` by a party, `expired`.
         deal: what was agreed.
         vain: who has accepted in vain, and what stood before, until that is put back.
+        limited: it answers a listing, of which too little may be left for what was agreed.
     """
 
     parties: tuple[str, str]
@@ -81,6 +82,7 @@ class State(NamedTuple):
     end: str | None = None
     deal: Terms | None = None
     vain: Vain | None = None
+    limited: bool = False
 
     @property
     def expires_at(self) -> int:
@@ -131,6 +133,22 @@ def started(by: str, options: Mapping[str, Any], now: int) -> State:
         idle_s=options.get("idle_s") or DAY,
         life_s=options.get("life_s") or 2 * DAY,
         cap=options.get("max_rounds"),
+    )
+
+
+def responded(by: str, options: Mapping[str, Any], now: int) -> State:
+    """Return a negotiation that has just begun with an answer to a listing.
+
+    Its author is the initiator, and has said nothing.
+    """
+    begun = started(options["author"], {**options, "counterparty": by}, now)
+    assert begun.table is not None
+    return begun._replace(
+        table=begun.table._replace(by=by),
+        promises=(None, begun.promises[0]),
+        messages=(0, begun.messages[0]),
+        offered=(None, 1),
+        limited=True,
     )
 
 
@@ -326,23 +344,37 @@ def expired(state: State, now: int) -> State | None:
     return None
 
 
+def overdrawn(state: State) -> State | None:
+    """Return the state in which a poll has found too little left of the listing for the deal."""
+    if state.limited and state.end == "agreed":
+        return state._replace(end="ended", deal=None)
+    return None
+
+
 # From files: what a reader without any of the product finds
 
 
-def read(files: Mapping[str, bytes]) -> State | None:
-    """Return the negotiation that these files of one namespace say, None where there is none."""
+def read(files: Mapping[str, bytes], initiator: str) -> State | None:
+    """Return the negotiation that these files of one namespace say, None where there is none.
+
+    Args:
+        files: the content of each, by name.
+        initiator: in whose directory they lie. Where it has posted a listing, it need not have
+            said anything.
+    """
     records = {
         name: json.loads(data, parse_float=Decimal, parse_int=Decimal)
         for name, data in files.items()
     }
     outcome = records.pop("outcome.json", None)
     states = {record["user"]: record for record in records.values()}
-    initiator = next((user for user, state in states.items() if "created" in state), None)
-    if initiator is None:
+    opening = next((state for state in states.values() if "created" in state), None)
+    if opening is None:
         return None
-    own = states[initiator]
-    limits = own.get("limits", {})
-    parties = (initiator, own["counterparty"])
+    limits = opening.get("limits", {})
+    both = {opening["user"], opening["counterparty"]}
+    [responder] = both - {initiator}
+    parties = (initiator, responder)
     first, second = (states.get(party) for party in parties)
     said = _moves(states)
     state = State(
@@ -353,11 +385,12 @@ def read(files: Mapping[str, bytes]) -> State | None:
         read=(_marked(first), _marked(second)),
         reactions=(_reaction(first), _reaction(second)),
         offered=(_offered(said, parties[0]), _offered(said, parties[1])),
-        created=int(own["created"]),
+        created=int(opening["created"]),
         last_word=max(int(state["last_updated"]) for state in states.values()),
         idle_s=int(limits.get("idle_s", DAY)),
         life_s=int(limits.get("life_s", 2 * DAY)),
         cap=_whole(limits.get("max_rounds")),
+        limited=any("listing" in state for state in states.values()),
     )
     return _ended(state, states, said, outcome)
 

@@ -19,7 +19,7 @@ class Word(NamedTuple):
 
     Attributes:
         party: who says it.
-        verb: as in `Party`.
+        verb: as in `history.Call`; `fly` for what the autopilots of all parties say.
         options: its other arguments.
         of: in which of the negotiations that alice has started; the first is 0.
     """
@@ -31,6 +31,7 @@ class Word(NamedTuple):
 
 
 POLL: Final = Word(None, "poll")
+FLY: Final = Word(None, "fly")
 
 
 class Scene(NamedTuple):
@@ -43,6 +44,8 @@ class Scene(NamedTuple):
         last_second: it is the last second in which it may be said.
         nobody: there are no parties yet, and nothing was started.
         more: how many negotiations alice has started besides, in the same way.
+        listed: how much alice sells in a listing, of which everything is an answer; 0 for none.
+        wanted: the reservation price of each party that has an autopilot from the beginning.
     """
 
     start: dict[str, Any]
@@ -51,6 +54,8 @@ class Scene(NamedTuple):
     last_second: bool = False
     nobody: bool = False
     more: int = 0
+    listed: int = 0
+    wanted: Mapping[str, str] = MappingProxyType({})
 
 
 FIRM: Final = {"firm": True, "valid_until": None, "idle_s": None}
@@ -84,6 +89,20 @@ def in_all(count: int, *words: Word) -> tuple[Word, ...]:
 
 START = Word(ALICE, "start")
 START_BACK = Word(BOB, "start")
+
+RESPOND = Word(BOB, "respond", {"again": True})
+RESPOND_FOR_TWO = Word(BOB, "respond", {"again": True, "quantity": 2})
+CLOSE = Word(ALICE, "close")
+
+# Alice buys, bob sells. Nobody else would say these prices, nor anything that has these digits.
+ALICES_LIMIT: Final = "9.31417"
+BOBS_LIMIT: Final = "2.71931"
+OVERLAPPING: Final = {ALICE: ALICES_LIMIT, BOB: BOBS_LIMIT}
+APART: Final = {ALICE: BOBS_LIMIT, BOB: ALICES_LIMIT}
+STRICTER: Final = "7.62947"
+BARGAIN: Final = {**FIRM, "price": "2.5", "max_rounds": 6}
+TURN_OFF = Word(BOB, "turn_off")
+PREFER = Word(BOB, "prefer", {"reservation_price": STRICTER})
 
 SCENES: Final = {
     "accepted and taken back": Scene(FIRM, (), (ACCEPT, WITHDRAW, POLL)),
@@ -135,5 +154,37 @@ SCENES: Final = {
         in_all(3, ACCEPT),
         (POLL, *of(3, ACCEPT, WITHDRAW), *of(4, COUNTER, WITHDRAW), POLL),
         more=4,
+    ),
+    "two answers to a listing for one": Scene(
+        {}, (RESPOND, RESPOND), (*in_all(2, ACCEPT_TOO), POLL, POLL), listed=15
+    ),
+    "many answers to a listing": Scene(
+        {},
+        (RESPOND, RESPOND_FOR_TWO, RESPOND, RESPOND_FOR_TWO),
+        (*in_all(4, ACCEPT_TOO), POLL, RESPOND_FOR_TWO),
+        listed=14,
+    ),
+    "a batch over one listing": Scene(
+        {}, (*[RESPOND] * 4, *in_all(4, ACCEPT_TOO)), (POLL, POLL, CLOSE), listed=35
+    ),
+    "a listing that is closed while it is answered": Scene(
+        {}, (RESPOND,), (CLOSE, RESPOND, ACCEPT_TOO, POLL), listed=15
+    ),
+    "an answer that is taken back": Scene(
+        {}, (RESPOND,), (ACCEPT_TOO, Word(BOB, "withdraw"), ALICE_REACTS, POLL), listed=10
+    ),
+    "two autopilots": Scene(BARGAIN, (), (FLY, FLY, POLL), wanted=OVERLAPPING),
+    "two autopilots that cannot agree": Scene(BARGAIN, (), (FLY, FLY, POLL), wanted=APART),
+    "an autopilot and its party": Scene(
+        BARGAIN, (), (FLY, BOB_SAYS, ALICE_READS, POLL), wanted={BOB: BOBS_LIMIT}
+    ),
+    "an autopilot whose offer is taken back": Scene(
+        {**BARGAIN, "price": 9}, (), (FLY, FLY, WITHDRAW, POLL), wanted={BOB: BOBS_LIMIT}
+    ),
+    "an autopilot that is turned off": Scene(
+        BARGAIN, (), (FLY, FLY, TURN_OFF, POLL), wanted=OVERLAPPING
+    ),
+    "an autopilot that is to want more": Scene(
+        {**BARGAIN, "price": 5}, (), (FLY, FLY, PREFER, POLL), wanted=OVERLAPPING
     ),
 }

@@ -5,7 +5,8 @@
 - while it goes on, each snapshot that is read, and each outcome (`instants`);
 - at each power cut, that what was reported as done is there (`judging`);
 - at its end and after one more poll, that each negotiation has a linear history
-  (`linearizability`), and the invariants of the whole tree (`books`).
+  (`linearizability`), and the invariants of the whole tree (`books`): no listing is overdrawn, no
+  autopilot has said what its party would not, and nobody is told what a party keeps to itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 from tests.faults.memory_os import Step, installed
@@ -26,13 +27,16 @@ from tests.simulation import books, model, setting
 from tests.simulation.history import Call, History
 from tests.simulation.instants import ROOT, Instants, Place, Violation, namespaces
 from tests.simulation.judging import Cut, check_durable, check_endings, check_start, judge
-from tests.simulation.scenes import SCENES, Scene, Word
+from tests.simulation.linearizability import BEGINNINGS
+from tests.simulation.scenes import FLY, SCENES, Scene, Word
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.setting import Locks, Time, template
 from tests.support import ALICE, BOB, CAROL, DAY
 
-from nom_negotiate import Desk, FileStore, Negotiation
+from nom_negotiate import Desk, FileStore, Negotiation, Party, autopilot, market
+from nom_negotiate.autopilot import Pilots, turn_off, turn_on
 from nom_negotiate.poller import Report
+from nom_negotiate.preferences import set_preferences
 from nom_negotiate.store.files import namespace
 from nom_negotiate.store.files.atomic import Disk
 
@@ -85,6 +89,22 @@ class Played:
     ends: tuple[str, ...]
 
 
+class Kept(NamedTuple):
+    """What a party has kept to itself about a negotiation, and what it had said by then.
+
+    Attributes:
+        party: whose.
+        id: of the negotiation.
+        limit: its reservation price from then on; None where its autopilot was turned off.
+        moves: how many offers and acceptances it had made.
+    """
+
+    party: str
+    id: str
+    limit: str | None
+    moves: int
+
+
 class Simulation:
     """One schedule.
 
@@ -134,13 +154,18 @@ class Simulation:
         self.deaths = 0
         self.batches = 0
         self.torn: set[str] = set()
+        self.listing = ""
+        self.kept: list[Kept] = []
 
     # What it is made of
 
     def _cast_parts(self) -> list[Part]:
         rng = self.rng
         if self.scene is not None:
-            parts = [Part(_name(word.party), word.party, 1, word) for word in self.scene.at_once]
+            parts = [
+                Part(_name(word.party), word.party, 4 if word is FLY else 1, word)
+                for word in self.scene.at_once
+            ]
         else:
             parts = [Part(_name(party), party, rng.randint(1, 4)) for party in self.cast]
             if rng.random() < 0.2:
@@ -195,7 +220,8 @@ class Simulation:
 
     def _left(self) -> Cut:
         there = namespaces(self.memory).items()
-        return Cut(self.history.moment(), {place: model.read(files) for place, files in there})
+        left = {place: model.read(files, place.team) for place, files in there}
+        return Cut(self.history.moment(), left)
 
     def _told(self, step: Step) -> None:
         """Be told of a primitive by the `os` in memory."""
@@ -207,7 +233,7 @@ class Simulation:
             path = step.arguments[0 if step.name == "unlink" else 1]
             new = self.instants.note(path)
             call = self.calls.get(self.sched.current)
-            if new is not None and call is not None and call.verb == "start":
+            if new is not None and call is not None and call.verb in BEGINNINGS:
                 call.negotiation = new.id
 
     # The actors
@@ -232,7 +258,9 @@ class Simulation:
         desk = self._desk()
         while part.calls:
             part.calls -= 1
-            if part.party is None:
+            if part.word is FLY:
+                Pilots(desk, every_s=0, notice=self._noticed).look_through()
+            elif part.party is None:
                 self._poll(desk, name, scan=self.rng.random() < 0.3)
             elif part.word is None:
                 self._act(desk, name, part.party)
@@ -249,14 +277,59 @@ class Simulation:
         call = Call(name, party, verb, negotiation, options)
         arguments = dict(options)
         actor = desk.party(party)
-        if verb == "look":
-            assert negotiation is not None
-            self._call(call, lambda: actor.negotiation(negotiation))
-        elif verb == "start":
+        if verb == "start":
             other = arguments.pop("counterparty")
             self._call(call, lambda: actor.start(other, **arguments))
+        elif verb == "respond":
+            author = arguments.pop("author")
+            self._call(call, lambda: market.respond(actor, author, self.listing, **arguments))
+        elif verb == "close":
+            call.negotiation = None
+            self._call(call, lambda: market.close(actor, self.listing))
         else:
-            self._call(call, lambda: getattr(actor, verb)(negotiation, **arguments))
+            assert negotiation is not None
+            self._in(call, actor, negotiation, arguments)
+
+    def _in(self, call: Call, actor: Party, id_: str, arguments: dict[str, Any]) -> None:
+        """Do something in a negotiation, or about it in the party's own room."""
+        if call.verb == "look":
+            self._call(call, lambda: actor.negotiation(id_))
+        elif call.verb == "turn_off":
+            call.negotiation = None
+            self._call(call, lambda: turn_off(actor, id_))
+            if call.fate == "done":
+                self._keep(actor, id_, None)
+        elif call.verb == "prefer":
+            call.negotiation = None
+            wanted = {"target_quantity": 10, **arguments}
+            self._call(call, lambda: set_preferences(actor, negotiation_id=id_, **wanted))
+            if call.fate == "done":
+                self._keep(actor, id_, arguments["reservation_price"])
+        else:
+            self._call(call, lambda: getattr(actor, call.verb)(id_, **arguments))
+
+    def _keep(self, party: Party, id_: str, limit: str | None) -> None:
+        moves = books.moves(self.memory, party.address, id_)
+        self.kept.append(Kept(party.address, id_, limit, len(moves)))
+
+    def _flown(self, seat: Party, verb: str, id_: str, options: Any, body: Any) -> Any:
+        """Let an autopilot say something, as its party would."""
+        asked = {name: each for name, each in options.items() if name != "revision"}
+        call = Call("autopilot", seat.address, verb, id_, asked)
+        try:
+            self._call(call, lambda: body(id_, **options))
+        finally:
+            # It is based on what it has seen, and on what its party keeps to itself.
+            call.is_judged = False
+        if call.error is not None:
+            raise call.error
+        return call.found
+
+    def _noticed(self, text: str) -> None:
+        books.check_silence(text, self._limits())
+
+    def _limits(self) -> set[str]:
+        return {kept.limit for kept in self.kept if kept.limit is not None}
 
     def _call(self, call: Call, body: Callable[[], Any]) -> None:
         actor = self.sched.current
@@ -316,7 +389,9 @@ class Simulation:
         assert word.party is not None
         if word.verb == "start":
             return "start", None, self._start(word.party)
-        about = list(self.latest)[word.of]
+        if word.verb == "respond":
+            return "respond", None, {"author": ALICE, "price": 5, "quantity": 10, **word.options}
+        about = list(self.latest)[word.of] if self.latest else None
         return word.verb, about, self._terms() if word.verb == "offer" else dict(word.options)
 
     def _terms(self) -> dict[str, Any]:
@@ -369,7 +444,15 @@ class Simulation:
     def _prologue(self) -> None:
         """Let happen what most races are about, one call after another."""
         rng = self.rng
-        if self.scene is not None and not self.scene.nobody:
+        if self.scene is not None and self.scene.listed:
+            posted = market.post(
+                self._desk().party(ALICE), side="sell", chemical="C", quantity=self.scene.listed
+            )
+            self.listing = posted.id
+            for word in self.scene.before:
+                assert word.party is not None
+                self._act(self._desk(), _name(word.party), word.party, self._said(word))
+        elif self.scene is not None and not self.scene.nobody:
             start = {**self._start(ALICE), **self.scene.start}
             if start["valid_until"] is not None:
                 start["valid_until"] += int(self.time.now)
@@ -379,6 +462,14 @@ class Simulation:
             for word in self.scene.before:
                 assert word.party is not None
                 self._act(self._desk(), _name(word.party), word.party, self._said(word))
+            for party, limit in self.scene.wanted.items():
+                [id_] = self.latest
+                actor = self._desk().party(party)
+                set_preferences(
+                    actor, negotiation_id=id_, reservation_price=limit, target_quantity=10
+                )
+                turn_on(actor, id_)
+                self._keep(actor, id_, limit)
             if self.scene.last_second:
                 deal = next(iter(self.latest.values()))
                 table = deal.on_table
@@ -399,6 +490,14 @@ class Simulation:
         judge(self.history.calls, self.cuts, self._left())
         check_endings(self.history.calls, books.outcomes(self.memory))
         books.check(self.memory)
+        if not self.fails:
+            # What is left of a listing is counted under the poller's lock: two who both hold it
+            # may grant the same rest twice.
+            books.check_listings(self.memory)
+        books.check_told_nobody(self.memory, self._limits())
+        for kept in self.kept:
+            books.check_kept(self.memory, *kept)
+        self._check_wanted()
         if not (self.deaths or self.cuts or self.rng.random() < 0.1):
             return
         # Whoever has left something half done is gone for long.
@@ -409,6 +508,17 @@ class Simulation:
         books.check(self.memory)
         books.check_figures(self.memory, desk)
         books.check_swept(self.memory)
+
+    def _check_wanted(self) -> None:
+        # Of one that was cut off nobody knows whether it counts.
+        perhaps = {
+            call.options["reservation_price"]
+            for call in self.history.calls
+            if call.verb == "prefer" and call.fate != "done"
+        }
+        last = {(kept.party, kept.id): kept.limit for kept in self.kept if kept.limit}
+        for (party, id_), limit in last.items():
+            books.check_wanted(self.memory, party, id_, {limit, *perhaps})
 
     def _check_found(self, report: Report | None) -> None:
         assert report is not None
@@ -423,7 +533,7 @@ class Simulation:
         digest = hashlib.sha256()
         for line in self.sched.trace:
             digest.update(repr(line).encode())
-        left = namespaces(self.memory).values()
+        left = self._left().left
         return Played(
             self.seed,
             self.sched.steps,
@@ -431,7 +541,7 @@ class Simulation:
             digest.hexdigest(),
             len(self.cuts),
             self.deaths,
-            tuple(state.end or "open" for files in left if (state := model.read(files))),
+            tuple(state.end or "open" for state in left.values() if state),
         )
 
     @contextmanager
@@ -450,10 +560,21 @@ class Simulation:
             self.batches += 1
             return shared(disk, root)
 
-        shared = Disk.together
+        class Seat(autopilot._Seat):
+            def accept(self, negotiation_id: str, **options: Any) -> Any:
+                return run._flown(self, "accept", negotiation_id, options, super().accept)
+
+            def offer(self, negotiation_id: str, **options: Any) -> Any:
+                return run._flown(self, "offer", negotiation_id, options, super().offer)
+
+            def reject(self, negotiation_id: str, **options: Any) -> Any:
+                return run._flown(self, "reject", negotiation_id, options, super().reject)
+
+        run, shared = self, Disk.together
         with installed(self.memory, self.locks), pytest.MonkeyPatch.context() as patch:
             patch.setattr(namespace, "read_snapshot", watched)
             patch.setattr(Disk, "together", together)
+            patch.setattr(autopilot, "_Seat", Seat)
             patch.setattr("nom_negotiate.poller.time", _Still)
             yield
 

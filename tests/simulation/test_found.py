@@ -14,9 +14,12 @@ from tests.faults.memory_os import MemoryOS, Step, installed
 from tests.simulation.instants import ROOT
 from tests.support import ALICE, BOB, DAY, NOON
 
-from nom_negotiate import Desk, FileStore, MemoryStore, NomError, Phase
+from nom_negotiate import Conflict, Desk, FileStore, MemoryStore, NomError, Phase
+from nom_negotiate.autopilot import step, turn_on
+from nom_negotiate.preferences import set_preferences
 from nom_negotiate.store.files.atomic import Disk
 from nom_negotiate.store.files.writer import FileWriter
+from nom_negotiate.suggestion import consider
 
 
 def test_a_word_is_of_the_moment_at_which_it_was_allowed() -> None:
@@ -82,6 +85,36 @@ def test_an_acceptance_that_was_heard_and_never_confirmed_is_no_refusal(tmp_path
         found = desk.party(BOB).accept(deal.id)
     assert found.phase is Phase.EXPIRED
     assert [move.accepts for move in found.moves] == [False, True]
+
+
+@pytest.mark.parametrize("changed", ["limit", "rounds"])
+def test_an_autopilot_says_nothing_that_its_party_has_forbidden_meanwhile(changed: str) -> None:
+    desk = Desk(MemoryStore(), clock=lambda: NOON, validators=(), after_settlement=())
+    deal = desk.party(ALICE).start(BOB, chemical="C", role="buyer", price=5, quantity=10)
+    bob = desk.party(BOB)
+
+    def want(limit: int) -> None:
+        set_preferences(
+            bob, negotiation_id=deal.id, reservation_price=limit, target_quantity=10, target_price=9
+        )
+
+    want(2)
+    turn_on(bob, deal.id)
+
+    def considered(*arguments: Any, **options: Any) -> Any:
+        found = consider(*arguments, **options)
+        if changed == "limit":
+            want(8)
+        else:
+            turn_on(bob, deal.id, max_rounds=1)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nom_negotiate.autopilot.consider", considered)
+        with pytest.raises(Conflict):
+            step(bob, deal.id)
+    assert len(bob.negotiation(deal.id).moves) == 1
+    assert step(bob, deal.id) is not None
 
 
 class Stop(BaseException):

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from tests.simulation.simulation import Failed, play
 
-from nom_negotiate import Kind
+from nom_negotiate import Kind, allotment, autopilot
+from nom_negotiate.allotment import Allotments, Verdict
 from nom_negotiate.core import rules
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.one_pass import Pass
@@ -137,6 +138,38 @@ def a_file_is_not_synced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Disk, "_sync", lambda self, fd: None)
 
 
+def a_listing_is_sold_twice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Allotments, "judge", lambda self, proposed: Verdict.GRANTED)
+
+
+def a_deal_counts_twice_against_its_listing(patch: pytest.MonkeyPatch) -> None:
+    quantity = allotment._quantity
+    patch.setattr(allotment, "_quantity", lambda outcome: 2 * quantity(outcome))
+
+
+def an_autopilot_does_not_look_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(autopilot._Seat, "_check", Actor._check)
+
+
+def an_autopilot_heeds_no_limit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        autopilot,
+        "_decided",
+        lambda party, seen, table, *rest: ("accept", table.terms),
+    )
+
+
+def what_is_private_lies_among_the_listings(patch: pytest.MonkeyPatch) -> None:
+    write = FileWriter.write_private
+
+    def written(self: Any, name: str, data: bytes) -> None:
+        write(self, name, data)
+        room = self._layout.room(self._party, "listings")
+        self._disk.replace(f"{room}/.{name}", data)
+
+    patch.setattr(FileWriter, "write_private", written)
+
+
 BREAKS: list[tuple[Break, str]] = [
     (a_writer_overtakes_nobody, "accepted and taken back"),
     (a_state_is_written_without_its_guard, "accepted and taken back"),
@@ -154,6 +187,12 @@ BREAKS: list[tuple[Break, str]] = [
     (an_acceptance_does_not_check_the_round, "lapsed, accepted and offered again"),
     (a_directory_is_not_synced, "accepted and taken back"),
     (a_file_is_not_synced, "accepted and taken back"),
+    (a_listing_is_sold_twice, "two answers to a listing for one"),
+    (a_deal_counts_twice_against_its_listing, "a batch over one listing"),
+    (an_autopilot_does_not_look_again, "an autopilot that is turned off"),
+    (an_autopilot_does_not_look_again, "an autopilot that is to want more"),
+    (an_autopilot_heeds_no_limit, "two autopilots that cannot agree"),
+    (what_is_private_lies_among_the_listings, "two autopilots"),
 ]
 
 

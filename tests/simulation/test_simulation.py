@@ -73,10 +73,13 @@ def test_the_schedules_reach_what_they_are_for() -> None:
         played = schedule.run()
         seen.update(played.ends)
         seen.update(call.code or call.fate for call in schedule.history.calls)
+        seen.update(f"{call.actor.split()[0]}: {call.verb}" for call in schedule.history.calls)
         seen.update({"cut": played.cuts, "death": played.deaths})
     ends = {"agreed", "ended", "expired", "open"}
     fates = {"done", "crashed", "concluded", "moved", "already_accepted", "busy", "own_offer"}
-    assert {"cut", "death"} | ends | fates <= seen.keys(), seen
+    words = {"bob: respond", "bob: turn_off", "bob: prefer", "alice: close"}
+    words |= {"autopilot: offer", "autopilot: accept", "autopilot: reject"}
+    assert {"cut", "death"} | ends | fates | words <= seen.keys(), seen
 
 
 def test_a_failure_says_its_seed_and_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

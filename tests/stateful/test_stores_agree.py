@@ -64,6 +64,8 @@ from nom_negotiate import (
     Store,
     market,
 )
+from nom_negotiate.autopilot import Step, step, turn_off, turn_on
+from nom_negotiate.preferences import clear_preferences, preferences, set_preferences
 
 # About 40 seconds. NOM_AGREE_EXAMPLES=2000 HYPOTHESIS_PROFILE=search searches for longer.
 EXAMPLES = int(os.environ.get("NOM_AGREE_EXAMPLES", "130"))
@@ -296,6 +298,105 @@ class StoresAgree(RuleBasedStateMachine):
         if isinstance(deal, Negotiation):
             self.deals.append((deal.initiator, deal.id))
 
+    @rule(
+        chemical=st.none() | st.sampled_from(CHEMICALS),
+        side=st.none() | st.sampled_from(["buy", "sell", "lend"]),
+        text=st.none() | st.sampled_from(["alice", "c", "_sell_", "a.edu b"]),
+        min_price=st.none() | any_prices,
+        max_price=st.none() | any_prices,
+        closed=st.booleans(),
+    )
+    def look_for_listings(self, **options: Any) -> None:
+        self.both(lambda desk: market.view(desk, **options))
+
+    # What parties keep to themselves
+
+    @rule(
+        party=addresses,
+        chemical=st.sampled_from([*CHEMICALS, *CHEMICALS, "X"]),
+        role=roles,
+        price=any_prices,
+        quantity=any_quantities,
+        target_price=st.none() | prices,
+        excess=st.none() | any_prices,
+    )
+    def prefer(
+        self, party: str, chemical: str, role: str, price: Any, quantity: Any, **options: Any
+    ) -> None:
+        self.both(
+            lambda desk: set_preferences(
+                desk.party(party),
+                chemical=chemical,
+                role=role,
+                reservation_price=price,
+                target_quantity=quantity,
+                **options,
+            )
+        )
+
+    @rule(deal=deals, who=turns, price=any_prices, target_price=st.none() | prices)
+    @precondition(lambda self: self.deals)
+    def prefer_here(self, deal: int, who: str, price: Any, target_price: str | None) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.both(
+            lambda desk: set_preferences(
+                desk.party(party),
+                negotiation_id=name,
+                reservation_price=price,
+                target_quantity=3,
+                target_price=target_price,
+            )
+        )
+
+    @rule(deal=deals, who=turns, chemical=st.none() | st.sampled_from([*CHEMICALS, "X"]))
+    @precondition(lambda self: self.deals)
+    def forget(self, deal: int, who: str, chemical: str | None) -> None:
+        party, name = self.who_and_which(deal, who)
+        bound = {"negotiation_id": name} if chemical is None else {"chemical": chemical}
+        role = None if chemical is None else "buyer"
+        self.both(lambda desk: clear_preferences(desk.party(party), role=role, **bound))
+
+    @rule(
+        deal=deals,
+        who=turns,
+        max_rounds=st.none() | st.integers(0, 9),
+        auto_accept=st.booleans(),
+    )
+    @precondition(lambda self: self.deals)
+    def turn_an_autopilot_on(self, deal: int, who: str, **options: Any) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.both(lambda desk: turn_on(desk.party(party), name, **options))
+
+    @rule(deal=deals, who=turns)
+    @precondition(lambda self: self.deals)
+    def turn_an_autopilot_off(self, deal: int, who: str) -> None:
+        party, name = self.who_and_which(deal, who)
+        self.both(lambda desk: turn_off(desk.party(party), name))
+
+    @rule(deal=deals, price=prices, at_once=st.booleans())
+    @precondition(lambda self: self.deals)
+    def let_an_autopilot_speak(self, deal: int, price: str, at_once: bool) -> None:
+        """Let whoever's turn it is want something, and its autopilot say a word for it."""
+        party, name = self.who_and_which(deal, "turn")
+        self.prefer_here(deal, "turn", price, price if at_once else None)
+        self.turn_an_autopilot_on(deal, "turn", max_rounds=None, auto_accept=at_once)
+        files, memory = map(self.recent, self.desks)
+        if files != memory:
+            # What was settled last is a hint: what is packed one store remembers, and one not.
+            return
+        said = self.both(lambda desk: step(desk.party(party), name), party)
+        if isinstance(said, Step):
+            event(f"an autopilot says {said.action}")
+            if said.action == "accept":
+                self.accepted(name, party, said.after)
+
+    def recent(self, desk: Desk) -> object:
+        found = [
+            (desk.store.recent_transactions(each, 50), desk.store.recent_listings(each, 50))
+            for each in CHEMICALS
+        ]
+        return [(deals, sorted(map(repr, listings))) for deals, listings in found]
+
     # What happens around them
 
     @rule(seconds=st.sampled_from([1, 59, 60, HOUR, 23 * HOUR, DAY + 1]))
@@ -394,6 +495,11 @@ class StoresAgree(RuleBasedStateMachine):
                 party.negotiations(archived=True),
                 party.transactions(),
                 store.listings(party.address),
+                list(preferences(party)),
+                {
+                    name: store.private(party.address, name)
+                    for name in store.private_names(party.address)
+                },
             )
             for party in desk.parties()
         ]

@@ -142,11 +142,15 @@ class Table:
     """Two parties who keep to the rules: alice, who initiates and buys, and bob.
 
     Every action goes through `rules`, as those of a `Party` do.
+
+    Attributes:
+        listing: id of alice's listing that bob answers with the first word of all, if any.
     """
 
     limits: Limits = LIMITS
     now: int = 0
     states: dict[Address, PartyState] = field(default_factory=dict)
+    listing: str | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -167,8 +171,12 @@ class Table:
         found = self.states.get(party)
         if found is None:
             found = blank(party, other, role, at=self.now)
-            if party == ALICE:
-                return PartyState(**{**_fields(found), "created": self.now, "limits": self.limits})
+            opening = self.snapshot.opening
+            if party == ALICE or self.listing is not None:
+                more = {"created": self.now, "limits": self.limits, "listing": self.listing}
+                if opening is not None:
+                    more["created"] = opening.created
+                return PartyState(**{**_fields(found), **more})
         return found
 
     def offer(

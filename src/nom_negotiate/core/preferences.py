@@ -24,6 +24,10 @@ from nom_negotiate.errors import InputError
 PREFERENCES_SCHEMA: Final = "nom.preferences/1"
 AUTOPILOT_SCHEMA: Final = "nom.autopilot/1"
 
+OF_NEGOTIATION: Final = ".preferences"
+AUTOPILOT: Final = ".autopilot"
+"""What follows the id of a negotiation in the name of a private record."""
+
 MAX_ROUNDS: Final = 40
 """Rounds of a negotiation after which an autopilot makes no more offers, unless told otherwise."""
 
@@ -119,3 +123,25 @@ class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
     auto_accept: bool = False
     created: Seconds
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+# The names of private records
+
+
+def negotiation_of(name: str) -> str | None:
+    """Return the negotiation that a private record is for, None where it is for none."""
+    for ending in (OF_NEGOTIATION, AUTOPILOT):
+        if name.endswith(ending) and name != ending:
+            return name.removesuffix(ending)
+    return None
+
+
+def chemical_of(name: str) -> tuple[str, Role] | None:
+    """Return the chemical and the role that a private record is for, None where for none."""
+    chemical, _, role = name.rpartition(".")
+    return (chemical, Role(role)) if chemical and role in (Role.BUYER, Role.SELLER) else None
+
+
+def is_autopilot(name: str) -> bool:
+    """Return whether a private record is, by its name, the setting of an autopilot."""
+    return name.endswith(AUTOPILOT) and name != AUTOPILOT

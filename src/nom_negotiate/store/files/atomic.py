@@ -423,7 +423,7 @@ class Disk:
         self.confirm(os.path.dirname(path))
 
     def set_mode(self, path: str, mode: int) -> None:
-        """Change the mode of a directory. A power cut may undo it."""
+        """Change the mode of a directory or a file. A power cut may undo it."""
         self._chmod(path, mode)
 
     def give(self, path: str, uid: int, gid: int, mode: int) -> None:

@@ -27,16 +27,24 @@ SUFFIX: Final = ".json"
 
 
 def names(layout: Layout, party: Address) -> list[str]:
-    """Return the names of all records, sorted."""
+    """Return the names of all records, sorted; what has no name for one is left out."""
     try:
         found = os.listdir(bounded.check_room(layout, party, PRIVATE))
     except FileNotFoundError:
         return []
-    return sorted(
-        name.removesuffix(SUFFIX)
-        for name in found
-        if name.endswith(SUFFIX) and not name.startswith(".")
-    )
+    named = (record_named(name) for name in found)
+    return sorted(name for name in named if name is not None)
+
+
+def record_named(file: str) -> str | None:
+    """Return the name of the record in a file of that name, None where there can be none."""
+    if not file.endswith(SUFFIX):
+        return None
+    try:
+        return check_id(file.removesuffix(SUFFIX))
+    except InputError:
+        # Hidden, or not to be shown to anybody: whoever put it there knows what it is.
+        return None
 
 
 def read(layout: Layout, party: Address, name: str) -> bytes | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
@@ -26,13 +27,21 @@ import msgspec
 from nom_negotiate.core.evidence import CLOCK_S
 from nom_negotiate.core.identity import (
     Address,
+    check_listing_id,
     directory_name,
     is_chemical,
     parse_address,
     state_file_name,
 )
 from nom_negotiate.core.state import STATE_SCHEMA, Count, Level, Limits, Revision, Round
-from nom_negotiate.core.terms import is_short, key_over
+from nom_negotiate.core.terms import (
+    CONDITIONS,
+    Terms,
+    agreement_key,
+    check_condition,
+    is_short,
+    key_over,
+)
 from nom_negotiate.core.times import Duration, Seconds
 from nom_negotiate.errors import InputError
 from nom_negotiate.store.files import bounded
@@ -49,7 +58,7 @@ class _Part(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     """A part of a state file, with the fields of an ordinary one, in their order.
 
     Numbers are kept as they are written. What is left out here is certain of nobody: an offer
-    that accepts, terms in words, a reason of an end.
+    that accepts, a reason of an end.
     """
 
 
@@ -60,6 +69,9 @@ class _Offer(_Part):
     round: Round | None = None
     valid_until: Seconds | None = None
     reason: str | None = None
+    delivery: str | None = None
+    payment: str | None = None
+    quality: str | None = None
 
 
 class _Past(_Part):
@@ -70,6 +82,9 @@ class _Past(_Part):
     valid_until: Seconds | None = None
     accepts: bool = False
     reason: str | None = None
+    delivery: str | None = None
+    payment: str | None = None
+    quality: str | None = None
     status: Literal["pending", "agreed", "rejected"] = "pending"
 
 
@@ -113,6 +128,7 @@ class _State(_Part, kw_only=True):
     limits: _Limits | None = None
     read: _Read | None = None
     reaction: _Reaction | None = None
+    listing: str | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_State).decode
@@ -135,30 +151,43 @@ def decode_certain(data: bytes) -> _State | None:
             return None
         for past in state.history:
             _terms(past)
-        price, quantity = _terms(state.offer)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        price, quantity, conditions = _terms(state.offer)
+        if state.listing is not None:
+            check_listing_id(state.listing)
+    except (msgspec.MsgspecError, ValueError, RecursionError, InputError):
         # No JSON, no text, not of this shape: the proper look says what it is.
         return None
     if state.status == "pending":
         return state if state.agreement_key is None else None
-    buys = state.role == "buyer"
-    key = key_over(
-        state.negotiation_id,
-        state.chemical,
-        state.user if buys else state.counterparty,
-        state.counterparty if buys else state.user,
-        price,
-        quantity,
-    )
+    parties = state.user, state.counterparty
+    buyer, seller = parties if state.role == "buyer" else parties[::-1]
+    if conditions:
+        key = agreement_key(
+            negotiation_id=state.negotiation_id,
+            chemical=state.chemical,
+            buyer=buyer,
+            seller=seller,
+            terms=Terms(price=Decimal(price), quantity=Decimal(quantity), **conditions),
+        )
+    else:
+        key = key_over(state.negotiation_id, state.chemical, buyer, seller, price, quantity)
     return state if state.agreement_key == key else None
 
 
-def _terms(offer: _Offer | _Past) -> tuple[str, str]:
-    """Return price and quantity as text; raise ValueError where either is odd."""
+def _terms(offer: _Offer | _Past) -> tuple[str, str, dict[str, str]]:
+    """Return price, quantity and conditions as text.
+
+    Raises:
+        ValueError: where a number is odd.
+        InputError: where a condition is none.
+    """
     price, quantity = str(offer.price, "ascii"), str(offer.quantity, "ascii")
-    if is_short(price) and is_short(quantity) and quantity != "0":
-        return price, quantity
-    raise ValueError("not certain")
+    if not (is_short(price) and is_short(quantity)) or quantity == "0":
+        raise ValueError("not certain")
+    said = {name: text for name in CONDITIONS if (text := getattr(offer, name)) is not None}
+    for name, text in said.items():
+        check_condition(text, name)
+    return price, quantity, said
 
 
 def _latest(state: _State) -> int:
@@ -245,43 +274,47 @@ class Room:
     ) -> tuple[int, str, str] | None:
         """Return until when it is quiet, and the responder's directory and link."""
         initiator = self._initiator
-        if len(states) == 1:
-            own, theirs = states[0], None
-        elif len(states) == 2:
-            own, theirs = states
-            if own is not None and own.user != initiator:
-                own, theirs = theirs, own
-                files = files[::-1]
-            if theirs is None:
-                return None
+        opening, *rest = states or [None]
+        answer = rest[0] if rest else None
+        if opening is None or (rest and answer is None):
+            return None
+        if answer is not None and opening.user != initiator:
+            opening, answer = answer, opening
+            files = files[::-1]
+        if opening.user == initiator:
+            party = opening.counterparty
+        elif answer is None and opening.listing is not None and opening.counterparty == initiator:
+            # It answers a listing of the initiator, who has said nothing else yet.
+            party = opening.user
         else:
             return None
-        if own is None or own.negotiation_id != name or own.user != initiator:
-            return None
-        responder = self._responder(own.counterparty)
-        if responder is None:
+        responder = self._responder(party)
+        if responder is None or opening.negotiation_id != name:
             return None
         own_file, their_file, home, room = responder
-        last, latest = own.last_updated, _latest(own)
-        if theirs is None:
-            if files != [own_file]:
+        last, latest = opening.last_updated, _latest(opening)
+        if answer is None:
+            if files != [own_file if opening.user == initiator else their_file]:
                 return None
         else:
             if (
                 files != [own_file, their_file]
-                or theirs.negotiation_id != name
-                or theirs.user != own.counterparty
-                or theirs.counterparty != initiator
-                or theirs.chemical != own.chemical
-                or theirs.role == own.role
-                or (own.agreement_key == theirs.agreement_key and own.agreement_key is not None)
+                or answer.negotiation_id != name
+                or answer.user != opening.counterparty
+                or answer.counterparty != initiator
+                or answer.chemical != opening.chemical
+                or answer.role == opening.role
+                or (
+                    opening.agreement_key == answer.agreement_key
+                    and opening.agreement_key is not None
+                )
             ):
                 return None
-            last, latest = max(last, theirs.last_updated), max(latest, _latest(theirs))
-        created = own.created
-        if created is None or latest > self._now + CLOCK_S or not is_chemical(own.chemical):
+            last, latest = max(last, answer.last_updated), max(latest, _latest(answer))
+        created = opening.created
+        if created is None or latest > self._now + CLOCK_S or not is_chemical(opening.chemical):
             return None
-        limits = own.limits or self._defaults
+        limits = opening.limits or self._defaults
         due = min(max(created, last) + limits.idle_s, created + limits.life_s)
         return None if self._now > due else (due, home, f"{room}/{name}")
 

@@ -44,8 +44,11 @@ def parties(layout: Layout, room: str) -> list[Address]:
         except OSError:
             # ENOENT, ENOTDIR, EACCES: there is nothing to see here.
             continue
-    found = []
-    for _, name in nlargest(ROOMS, seen):
+    found: list[Address] = []
+    for _, name in sorted(seen, reverse=True):
+        if len(found) == ROOMS:
+            break
+        # What is no party's takes no party's place.
         party = address_of_directory(name)
         if party is not None and bounded.has_room(layout, party, room):
             found.append(party)

@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from nom_negotiate.errors import ConfigurationError, StoreError
 from nom_negotiate.store.files import locking
 from nom_negotiate.store.files.errnos import reported
-from nom_negotiate.store.files.inspection import deals, homes, negotiations, packed
+from nom_negotiate.store.files.inspection import deals, homes, negotiations, packed, privacy
 from nom_negotiate.store.files.inspection.look import Look
 from nom_negotiate.store.files.isolation import SHARED, Owners
-from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, PACKS
+from nom_negotiate.store.files.layout import ACTIVE, ARCHIVE, PACKS, PRIVATE
 from nom_negotiate.store.files.store import FileStore
 
 # These are a consequence of deals that are found by themselves.
@@ -37,6 +37,8 @@ def look_through(store: FileStore) -> Look:
                 packed.look_at_packed_transactions(look, ledger, party)
             if "listings" in rooms[party]:
                 homes.look_at_listings(look, party)
+            if PRIVATE in rooms[party]:
+                privacy.look_at_private(look, party)
         # All negotiations before the first link: a link is judged by what it leads to.
         for party in parties:
             for room in (ACTIVE, ARCHIVE):

@@ -65,6 +65,9 @@ KINDS: Final[dict[str, Kind]] = {
     "malformed": Kind(_WARNING, _ASIDE),
     "malformed_outcome": Kind(_ERROR, "put it back from a backup; it decides"),
     "malformed_profile": Kind(_WARNING, "correct it, or move it away and run `nom init --party`"),
+    "malformed_private": Kind(
+        _WARNING, "let its party say it anew: `nom prefs set`, `nom autopilot`; or move it away"
+    ),
     "malformed_settings": Kind(_ERROR, "correct it, or run `nom init` anew"),
     "unknown_schema": Kind(_WARNING, "upgrade to the version that wrote it, or move it away"),
     "unusable": Kind(_WARNING, "its author writes it anew; the negotiation waits"),

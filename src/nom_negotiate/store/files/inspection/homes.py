@@ -155,7 +155,7 @@ def _room(look: Look, entry: os.DirEntry[str], status: os.stat_result) -> bool:
         return False
     if entry.name == PRIVATE:
         look.check_access(entry.path, status, exact=0o700)
-        return False
+        return True
     look.check_access(entry.path, status)
     return True
 

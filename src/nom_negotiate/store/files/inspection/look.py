@@ -14,6 +14,7 @@ from nom_negotiate.core.identity import Address
 from nom_negotiate.core.outcome import OUTCOME_SCHEMA, TRANSACTION_SCHEMA
 from nom_negotiate.core.packed import Packed
 from nom_negotiate.core.party import LISTING_SCHEMA, PROFILE_SCHEMA, SETTINGS_SCHEMA
+from nom_negotiate.core.preferences import AUTOPILOT_SCHEMA, PREFERENCES_SCHEMA
 from nom_negotiate.core.state import STATE_SCHEMA
 from nom_negotiate.errors import RecordError
 from nom_negotiate.store.files import bounded, mending, namespace
@@ -25,8 +26,10 @@ from nom_negotiate.store.files.packs import Pack, Packs, Replaced, Spot
 from nom_negotiate.store.port import Namespace
 
 _SCHEMAS: Final = {
+    AUTOPILOT_SCHEMA,
     LISTING_SCHEMA,
     OUTCOME_SCHEMA,
+    PREFERENCES_SCHEMA,
     PROFILE_SCHEMA,
     SETTINGS_SCHEMA,
     STATE_SCHEMA,
@@ -118,7 +121,7 @@ class Look:
         """
         if os.path.isfile(path) and not os.access(path, os.R_OK):
             self.add("unreadable", path, "expected a file that can be read")
-        elif (schema := _schema(path)) is not None and schema not in _SCHEMAS:
+        elif (schema := unknown_schema(path)) is not None:
             self.add("unknown_schema", path, f"expected a schema of this version, found {schema!a}")
         else:
             self.aside(code, path, reason)
@@ -216,7 +219,7 @@ class Look:
             )
 
     def check_access(self, path: str, status: os.stat_result, *, exact: int | None = None) -> None:
-        """Look at the mode of a directory where one Unix user acts for everybody.
+        """Look at the mode of a directory, or of a private file, where one user acts for all.
 
         Args:
             path: in the file system.
@@ -266,13 +269,15 @@ def records(
                 look.add("damaged_pack", pack.path, error.message)
 
 
-def _schema(path: str) -> str | None:
-    """Return the schema that a file says it has, None where it does not name one of ours."""
+def unknown_schema(path: str) -> str | None:
+    """Return the schema that a file says it has, if it is one of ours that we do not know."""
     try:
         schema = load(bounded.read_record(path) or b"").get("schema")
     except RecordError:
         return None
-    return schema[:80] if isinstance(schema, str) and schema.startswith("nom.") else None
+    if not isinstance(schema, str) or not schema.startswith("nom.") or schema in _SCHEMAS:
+        return None
+    return schema[:80]
 
 
 def kind_of(status: os.stat_result) -> str:

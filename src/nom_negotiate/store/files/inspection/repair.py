@@ -68,7 +68,7 @@ class Repair:
             self._disk.create(self._layout.profile(party), codec.encode(profile))
 
     def set_mode(self, path: str, mode: int) -> None:
-        """Set the mode of a directory."""
+        """Set the mode of a directory, or of a private file."""
         with reported(f"set the mode of {self._layout.relative(path)}"):
             if not os.path.islink(path):
                 self._disk.set_mode(path, mode)
