@@ -78,6 +78,8 @@ class Allotments:
 
         To be called when these deals are durable.
         """
+        if not self._reduced:
+            return
         # Imported here: most passes have to do with no listing.
         from nom_negotiate import market
 

@@ -331,8 +331,9 @@ def note(store: Store, pen: Writer, now: int) -> list[Listing]:
             after = msgspec.structs.replace(listing, left=noted(amount))
             if not amount:
                 after = _closed(after, now)
-            if after != listing:
-                pen.write_listing(after)
+            if after != listing and not pen.write_listing(after, seen=listing):
+                # A program has rewritten it, or taken it away: its word counts.
+                after = listing
         kept.append(after)
     return kept
 

@@ -144,7 +144,7 @@ TABLE = [
         ["listing", "respond", "LISTED", "--as", ALICE],
         "self_negotiation",
         3,
-        f"{ALICE} cannot negotiate with itself",
+        f"{ALICE} cannot answer a listing of its own",
     ),
     (["listing", "respond", "LISTED", "--as", BOB], "missing_terms", 2, "leaves its price open"),
     (

@@ -142,7 +142,8 @@ def test_listings_are_kept_by_author_and_id(store: Store) -> None:
     assert store.listings(B) == ([], [])
     changed = msgspec.structs.replace(first, closed_at=NOON + 1)
     with store.writer(A) as pen:
-        pen.write_listing(changed)
+        assert pen.write_listing(changed)
+        assert not pen.write_listing(first, seen=first)
     assert store.listings(A) == ([changed, second], [])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +12,19 @@ import pytest
 from tests.market.conftest import Scene
 from tests.support import ALICE, BOB, CAROL, DAY, NOON
 
-from nom_negotiate import Desk, Listing, Outcome, Party, RuleViolation, Store, StoreError, market
+from nom_negotiate import (
+    Desk,
+    FileStore,
+    Listing,
+    MemoryStore,
+    Outcome,
+    Party,
+    RuleViolation,
+    Store,
+    StoreError,
+    codec,
+    market,
+)
 from nom_negotiate.core.decision import decide
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.core.listings import left_of, noted
@@ -221,11 +234,38 @@ def test_a_pass_waits_for_no_author_whose_next_call_writes_it_down(scene: Scene)
 
 
 def fail_to_write(scene: Scene, patch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     with scene.store.writer(A) as pen:
         patch.setattr(type(pen), "write_listing", fail)
+
+
+def test_a_note_does_not_undo_what_a_program_writes_in_the_file_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cheaper = msgspec.structs.replace(scene.posted, price=Decimal(4))
+    dealt = scene.store.dealt
+
+    def meanwhile(*asked: Any) -> Any:
+        if not scene.alice.transactions():
+            # Nothing is settled yet: this is not asked for the note.
+            return dealt(*asked)
+        if isinstance(scene.store, FileStore):
+            path = Path(scene.store.layout.room(A, "listings"), f"{cheaper.id}.json")
+            path.write_bytes(codec.encode(cheaper))
+        elif isinstance(scene.store, MemoryStore):
+            scene.store._listings[A][f"{cheaper.id}.json"] = codec.encode(cheaper)
+        return dealt(*asked)
+
+    deal = scene.agree(scene.bob, quantity=30)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.store, "dealt", meanwhile)
+        assert scene.desk.poll().agreed == [deal]
+    assert on_file(scene.store) == cheaper
+    market.post(scene.alice, side="buy", chemical="N")
+    [noted_later] = [each for each in scene.store.listings(A)[0] if each.id == cheaper.id]
+    assert noted_later == msgspec.structs.replace(cheaper, left=Decimal(70))
 
 
 def test_a_mark_holds_where_the_listing_cannot_be_written(

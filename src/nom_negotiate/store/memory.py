@@ -583,12 +583,15 @@ class MemoryWriter:
         with self._store._lock:
             return self._store.place(self._party, name, transaction).name
 
-    def write_listing(self, listing: Listing) -> None:
-        """Write one of this party's own listings."""
+    def write_listing(self, listing: Listing, *, seen: Listing | None = None) -> bool:
+        """Write one of this party's own listings; return False where nothing was written."""
         assert listing.user == self._party, "a pen writes its own party's listings only"
         with self._store._lock:
+            if seen not in (None, self._store.listing(self._party, listing.id)):
+                return False
             room = self._store._listings[self._party]
             room[f"{check_listing_id(listing.id)}{LISTING_SUFFIX}"] = codec.encode(listing)
+        return True
 
     def remove_listing(self, listing_id: str) -> None:
         """Remove one of this party's own listings; one that is gone already is fine."""

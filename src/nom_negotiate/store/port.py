@@ -257,8 +257,14 @@ class Writer(Protocol):
         Idempotent for each pair of negotiation and type.
         """
 
-    def write_listing(self, listing: Listing) -> None:
-        """Write one of this party's own listings."""
+    def write_listing(self, listing: Listing, *, seen: Listing | None = None) -> bool:
+        """Write one of this party's own listings; return False where nothing was written.
+
+        Args:
+            listing: what to say.
+            seen: what it follows from. Where that is not what stands there any more, because a
+                program has written or removed it, nothing is written.
+        """
 
     def remove_listing(self, listing_id: str) -> None:
         """Remove one of this party's own listings; one that is gone already is fine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from nom_negotiate import codec
 from nom_negotiate.core.identity import (
@@ -15,7 +16,7 @@ from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
 from nom_negotiate.core.party import Listing
 from nom_negotiate.core.state import PartyState
-from nom_negotiate.errors import Conflict
+from nom_negotiate.errors import Conflict, RecordError
 from nom_negotiate.store.files import (
     bounded,
     doorbell,
@@ -24,7 +25,7 @@ from nom_negotiate.store.files import (
     private,
     settlement,
 )
-from nom_negotiate.store.files.atomic import Disk
+from nom_negotiate.store.files.atomic import Disk, Overtaken
 from nom_negotiate.store.files.errnos import reported
 from nom_negotiate.store.files.isolation import SHARED, Owners
 from nom_negotiate.store.files.layout import Layout
@@ -135,13 +136,19 @@ class FileWriter:
             )
             return placed.name
 
-    def write_listing(self, listing: Listing) -> None:
-        """Write one of this party's own listings."""
+    def write_listing(self, listing: Listing, *, seen: Listing | None = None) -> bool:
+        """Write one of this party's own listings; return False where nothing was written."""
         assert listing.user == self._party, "a pen writes its own party's listings only"
         check_listing_id(listing.id)
         with reported(f"write the listing {listing.id}"):
             room = bounded.check_room(self._layout, self._party, "listings")
-            self._disk.replace(f"{room}/{listing.id}{LISTING_SUFFIX}", codec.encode(listing))
+            path = f"{room}/{listing.id}{LISTING_SUFFIX}"
+            guard = None if seen is None else partial(_says, path, seen)
+            try:
+                self._disk.replace(path, codec.encode(listing), guard)
+            except Overtaken:
+                return False
+        return True
 
     def remove_listing(self, listing_id: str) -> None:
         """Remove one of this party's own listings; one that is gone already is fine."""
@@ -162,3 +169,11 @@ class FileWriter:
     def ring(self, place: Namespace) -> None:
         """Ask the next pass to look at a negotiation, though nothing was written in it."""
         doorbell.ring(self._disk, self._layout, place)
+
+
+def _says(path: str, seen: Listing) -> bool:
+    try:
+        data = bounded.read_record(path)
+        return data is not None and codec.decode_listing(data) == seen
+    except RecordError:
+        return False
