@@ -130,6 +130,26 @@ def test_a_program_and_a_party_of_ours_haggle_to_a_settled_deal(
     assert settled(desk) == (Decimal("6.1"), Decimal(900))
 
 
+def test_what_answers_a_program_whose_clock_is_ahead_comes_after_its_offer(
+    desk: Desk, alice: Bot, bob: Bot, clock: Clock
+) -> None:
+    alice.open_with(bob)
+    ours = desk.party(BOB)
+    ahead = {"last_updated": int(clock.now) + HOUR}
+    alice.says(5.5, 1000, **ahead)
+    assert ours.offer(ID, price=7, quantity=1000).turn == ALICE
+    clock.forward(60)
+    # Its next offer, by the same clock, is not answered yet.
+    alice.says(6, 1000, last_updated=int(clock.now) + HOUR)
+    assert ours.negotiation(ID).turn == BOB
+    assert ours.offer(ID, price=6.5, quantity=1000).turn == ALICE
+    clock.forward(60)
+    alice.says(6.25, 1000, "agreed", last_updated=int(clock.now) + HOUR)
+    found = ours.accept(ID)
+    assert [str(move.price) for move in found.moves] == ["7", "6.5", "6.25", "6.25"]
+    assert settled(desk) == (Decimal("6.25"), Decimal(1000))
+
+
 def test_a_program_accepts_what_a_party_of_ours_has_started(
     root: Path, desk: Desk, bob: Bot, clock: Clock
 ) -> None:

@@ -207,7 +207,8 @@ class Party(Actor):
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
             table = seen.on_table
             assert table is not None, "the rules allow to accept only what is on the table"
-            offer = Offer.of(table.terms, timestamp=now, round=table.round, accepts=True)
+            at = _answered_at(seen, now)
+            offer = Offer.of(table.terms, timestamp=at, round=table.round, accepts=True)
             return own.offering(offer, Status.AGREED, now)
 
         return self._act(negotiation_id, Action.ACCEPT, change, round=round, revision=revision)
@@ -462,8 +463,9 @@ class Party(Actor):
 
         def change(seen: Negotiation, own: PartyState, now: int) -> PartyState:
             rules.check_cap(seen)
+            at = _answered_at(seen, now)
             offer = Offer.of(
-                terms, timestamp=now, round=seen.round + 1, valid_until=valid_until, reason=why
+                terms, timestamp=at, round=seen.round + 1, valid_until=valid_until, reason=why
             )
             return own.offering(offer, _status(firm), now)
 
@@ -480,6 +482,14 @@ class Party(Actor):
             lambda seen, own, now: change(own, why, now),
             revision=revision,
         )
+
+
+def _answered_at(seen: Negotiation, now: int) -> int:
+    """Return the time of an answer: no earlier than that of what it answers.
+
+    Where the other program counts no rounds, times say what came last, and its clock may be ahead.
+    """
+    return now if seen.on_table is None else max(now, seen.on_table.at)
 
 
 def _status(firm: bool) -> Status:
