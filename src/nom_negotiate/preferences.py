@@ -12,6 +12,7 @@ Rules of the room:
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from nom_negotiate.core import rules
 from nom_negotiate.core.identity import check_id
 from nom_negotiate.core.negotiation import Negotiation
 from nom_negotiate.core.preferences import (
+    MAX_SALT,
     OF_NEGOTIATION,
     Preferences,
     chemical_of,
@@ -59,6 +61,7 @@ def set_preferences(
     target_price: Number | None = None,
     shortfall: Number | None = None,
     excess: Number | None = None,
+    salt: str | None = None,
     chemical: str | None = None,
     role: str | None = None,
     negotiation_id: str | None = None,
@@ -72,6 +75,9 @@ def set_preferences(
         target_price: per unit, what is hoped for.
         shortfall: what each unit that is missing costs, as a part of a useful one.
         excess: what each unit too many costs, as a part of a useful one.
+        salt: a secret of 1 to 64 characters that offers are varied with, so that nobody can reckon
+            back from one to these preferences; drawn at random if None. Equal ones make equal
+            offers in equal negotiations.
         chemical: what they are for, together with `role`.
         role: `buyer` or `seller`.
         negotiation_id: what they are for; then there is neither chemical nor role.
@@ -91,7 +97,10 @@ def set_preferences(
         target_price=number(target_price, "target_price"),
         shortfall=number(shortfall, "shortfall"),
         excess=number(excess, "excess"),
+        salt=secrets.token_hex(8) if salt is None else salt,
     )
+    if found.salt is None or not 0 < len(found.salt) <= MAX_SALT:
+        raise InputError("invalid_text", f"salt must have 1 to {MAX_SALT} characters")
     desk = party.desk
     name, bound = _name(party, chemical, role, negotiation_id)
     if negotiation_id is None:

@@ -82,6 +82,7 @@ def tells(content: bytes, limit: str) -> bool:
 
 def test_limits_that_overlap_give_a_settled_deal_and_nothing_tells_them(nom: Nom) -> None:
     deal = fly(nom, BUYER, SELLER)
+    nom.ok("init", "--party", BOB, "--name", "Swift Fox")
     assert leaks(nom.root, BUYER, SELLER) == []
     out, err = run_to_the_end(nom, deal)
     outcome = nom.json("archive", "show", deal)["outcome"]
@@ -92,7 +93,7 @@ def test_limits_that_overlap_give_a_settled_deal_and_nothing_tells_them(nom: Nom
     assert leaks(nom.root, BUYER, SELLER) == []
     assert not tells((out + err).encode(), BUYER)
     assert not tells((out + err).encode(), SELLER)
-    assert f"the autopilot of {BOB} offers 800 at" in err
+    assert f"the autopilot of {BOB} (Swift Fox) offers 800 at" in err
 
 
 def test_limits_that_do_not_overlap_end_in_a_rejection(nom: Nom) -> None:

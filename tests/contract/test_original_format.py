@@ -135,8 +135,7 @@ def test_what_answers_a_program_whose_clock_is_ahead_comes_after_its_offer(
 ) -> None:
     alice.open_with(bob)
     ours = desk.party(BOB)
-    ahead = {"last_updated": int(clock.now) + HOUR}
-    alice.says(5.5, 1000, **ahead)
+    alice.says(5.5, 1000, last_updated=int(clock.now) + HOUR)
     assert ours.offer(ID, price=7, quantity=1000).turn == ALICE
     clock.forward(60)
     # Its next offer, by the same clock, is not answered yet.

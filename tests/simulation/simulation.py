@@ -301,7 +301,7 @@ class Simulation:
                 self._keep(actor, id_, None)
         elif call.verb == "prefer":
             call.negotiation = None
-            wanted = {"target_quantity": 10, **arguments}
+            wanted = {"target_quantity": 10, "salt": "salt", **arguments}
             self._call(call, lambda: set_preferences(actor, negotiation_id=id_, **wanted))
             if call.fate == "done":
                 self._keep(actor, id_, arguments["reservation_price"])
@@ -466,7 +466,11 @@ class Simulation:
                 [id_] = self.latest
                 actor = self._desk().party(party)
                 set_preferences(
-                    actor, negotiation_id=id_, reservation_price=limit, target_quantity=10
+                    actor,
+                    negotiation_id=id_,
+                    reservation_price=limit,
+                    target_quantity=10,
+                    salt="salt",
                 )
                 turn_on(actor, id_)
                 self._keep(actor, id_, limit)

@@ -328,6 +328,7 @@ class StoresAgree(RuleBasedStateMachine):
                 desk.party(party),
                 chemical=chemical,
                 role=role,
+                salt="salt",
                 reservation_price=price,
                 target_quantity=quantity,
                 **options,
@@ -342,6 +343,7 @@ class StoresAgree(RuleBasedStateMachine):
             lambda desk: set_preferences(
                 desk.party(party),
                 negotiation_id=name,
+                salt="salt",
                 reservation_price=price,
                 target_quantity=3,
                 target_price=target_price,

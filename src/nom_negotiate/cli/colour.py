@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from nom_negotiate.cli.output import (
-    Line,
-    Span,
-    Table,
-    cells,
-    natural_widths,
-    padded,
-    plain_table,
-)
+from nom_negotiate.cli.output import Line, Span, Table, natural_widths, plain_table
 
 STYLES: Final = {
     "": "",
@@ -60,32 +52,20 @@ def print_table(table: Table) -> None:
     """
     console = _console()
     fitted = _fitted(table, console.width)
-    widths = _widths(fitted, console.width)
-    if sum(widths) + _between(fitted) > console.width:
+    if _least_width(fitted) > console.width:
         print_lines(plain_table(fitted))
         return
-    titles = [Span(column.title, "title") for column in fitted.columns]
-    print_lines(
-        line for row in (titles, *fitted.rows) for line in _folded(row, fitted, widths, console)
-    )
-
-
-def _folded(
-    row: Sequence[Span], table: Table, widths: Sequence[int], console: Console
-) -> Iterator[Line]:
-    """Yield the lines that a row takes. A table of rich would take ten times as long."""
-    parts = [_broken(cell.text, width, console) for cell, width in zip(row, widths, strict=True)]
-    for each in zip_longest(*parts, fillvalue=""):
-        yield [
-            Span(padded(text, width, right=column.right) + "  ", cell.style)
-            for text, width, column, cell in zip(each, widths, table.columns, row, strict=True)
-        ]
-
-
-def _broken(text: str, width: int, console: Console) -> list[str]:
-    if cells(text) <= width:
-        return [text]
-    return [part.plain.rstrip() for part in Text(text).wrap(console, width, overflow="fold")]
+    drawn = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=_style("title"))
+    for column in fitted.columns:
+        drawn.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=not column.fold,
+            overflow="fold",
+        )
+    for row in fitted.rows:
+        drawn.add_row(*(_text(cell) for cell in row))
+    console.print(drawn)
 
 
 def _fitted(table: Table, width: int) -> Table:
@@ -99,28 +79,11 @@ def _fitted(table: Table, width: int) -> Table:
 
 
 def _least_width(table: Table) -> int:
-    return sum(_widths(table, 0)) + _between(table)
-
-
-def _between(table: Table) -> int:
-    return 2 * (len(table.columns) - 1)
-
-
-def _widths(table: Table, width: int) -> list[int]:
-    """Return how wide each column is to be, so that all of them fit `width` if they can.
-
-    The widest of those that may be folded gives first.
-    """
-    widths = natural_widths(table)
-    too_much = sum(widths) + _between(table) - width
-    while too_much > 0:
-        wide = [n for n, column in enumerate(table.columns) if column.fold]
-        widest = max(wide, key=lambda n: widths[n], default=None)
-        if widest is None or widths[widest] <= _FOLDED_COLUMNS:
-            break
-        widths[widest] -= 1
-        too_much -= 1
-    return widths
+    widths = [
+        min(width, _FOLDED_COLUMNS) if column.fold else width
+        for column, width in zip(table.columns, natural_widths(table), strict=True)
+    ]
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _console() -> Console:

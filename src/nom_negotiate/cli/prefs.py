@@ -182,7 +182,9 @@ def _bound(app: App, what: str, buy: bool, sell: bool) -> tuple[Party, dict[str,
 def _shape(held: Held) -> dict[str, Any]:
     assert held.preferences is not None, "what cannot be read has no shape"
     fields = codec.builtins(held.preferences)
-    del fields["schema"]
+    # The salt is nobody's wish.
+    for name in ("schema", "salt"):
+        fields.pop(name, None)
     return {
         "negotiation_id": held.negotiation_id,
         "chemical": held.chemical,

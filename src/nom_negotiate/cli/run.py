@@ -18,6 +18,7 @@ from nom_negotiate.errors import NomError
 
 if TYPE_CHECKING:
     from nom_negotiate.autopilot import Pilots, Step
+    from nom_negotiate.cli.names import Names
     from nom_negotiate.core.identity import Address
     from nom_negotiate.desk import Desk
     from nom_negotiate.report import Report
@@ -67,7 +68,7 @@ def run(app: App, every: str) -> None:
         desk,
         only=app.address,
         every_s=every_s,
-        on_step=lambda step: app.out.notice(_word(step)),
+        on_step=lambda step: app.out.notice(_word(step, app.out.names)),
         notice=app.out.notice,
     )
 
@@ -103,13 +104,14 @@ def _negotiate(desk: Desk, party: Address, pilots: Pilots, every_s: int, out: Ou
             watching.wait(every_s)
 
 
-def _word(step: Step) -> str:
+def _word(step: Step, names: Names) -> str:
     from nom_negotiate.core.terms import plain
 
     verb = {"accept": "accepts", "counter": "offers"}.get(step.action, "rejects what was offered")
     terms = step.terms
     what = "" if terms is None else f" {plain(terms.quantity)} at {plain(terms.price)}"
-    return f"{visible(step.negotiation_id)}: the autopilot of {visible(step.party)} {verb}{what}"
+    party = names.beside(step.party, visible(step.party))
+    return f"{visible(step.negotiation_id)}: the autopilot of {party} {verb}{what}"
 
 
 def _say(out: Output, report: Report) -> None:

@@ -31,6 +31,9 @@ AUTOPILOT: Final = ".autopilot"
 MAX_ROUNDS: Final = 40
 """Rounds of a negotiation after which an autopilot makes no more offers, unless told otherwise."""
 
+MAX_SALT: Final = 64
+Salt = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SALT)]
+
 SHORTFALL: Final = Decimal(0)
 EXCESS: Final = Decimal(1)
 
@@ -47,6 +50,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
         target_price: per unit, what is hoped for; None where it is left open.
         shortfall: what each unit that is missing costs, as a part of a useful one; None for 0.
         excess: what each unit too many costs, as a part of a useful one; None for 1.
+        salt: a secret that offers are varied with, so that nobody can reckon back from one to
+            what it came from; None in a record that was written by hand.
         extra: fields that this version does not know, kept as they are.
     """
 
@@ -56,7 +61,13 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     target_price: Decimal | None = None
     shortfall: Decimal | None = None
     excess: Decimal | None = None
+    salt: Salt | None = None
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def secret(self) -> str:
+        """Return what nobody else knows: the salt, or what there is without one."""
+        return self.salt or f"{self.reservation_price} {self.target_quantity}"
 
     def worth(self, role: Role, terms: Terms) -> Decimal:
         """Return what a deal is worth, exactly: 0 like no deal, less beyond the limits.
