@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nom_negotiate import codec
 from nom_negotiate.advisor import should_auto_accept
+from nom_negotiate.closing import LAST_OFFER
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
@@ -33,6 +34,7 @@ from nom_negotiate.core.preferences import (
 )
 from nom_negotiate.core.state import MAX_ROUND
 from nom_negotiate.core.terms import Terms
+from nom_negotiate.endgame import ACCEPT, COUNTER, END
 from nom_negotiate.errors import (
     Conflict,
     InputError,
@@ -42,9 +44,11 @@ from nom_negotiate.errors import (
     RuleViolation,
     StoreError,
 )
+from nom_negotiate.market_price import MarketPrice
 from nom_negotiate.party import Party
 from nom_negotiate.preferences import preferences_in, tidy
-from nom_negotiate.suggestion import ACCEPT, COUNTER, END, consider, role_in, utility
+from nom_negotiate.preferences import setting as setting
+from nom_negotiate.suggestion import consider, market_around, role_in, utility
 
 if TYPE_CHECKING:
     from nom_negotiate.desk import Desk
@@ -53,6 +57,12 @@ if TYPE_CHECKING:
 
 WAIT: Final = "wait"
 """What a step says where a person has to judge: nothing."""
+
+Look = Callable[[Party, Negotiation], MarketPrice | None]
+"""How to tell what the chemical of a negotiation trades at."""
+
+MARKET_S: Final = 10.0
+"""Seconds for which `Pilots` remember a market price: to tell it takes longer than a step."""
 
 MAX_TOLD: Final = 4096
 """How many troubles are remembered, so that each is told once."""
@@ -95,7 +105,8 @@ def turn_on(
     Raises:
         NotFound: `unknown_negotiation`, `no_preferences`; also where `auto_accept` has no target
             price to go by.
-        RuleViolation: `concluded`.
+        RuleViolation: `concluded`; `own_offer`, where the party's own offer on the table is one
+            that its preferences do not allow: the counterparty could accept it.
         InputError: `invalid_number`.
     """
     if max_rounds is not None and not 0 < max_rounds <= MAX_ROUND:
@@ -107,6 +118,7 @@ def turn_on(
         raise rules.concluded(seen)
     wanted = preferences_in(party, seen)
     wanted.check(seen.roles.get(party.address))
+    _check_own_offer(party, seen, wanted)
     if auto_accept and wanted.target_price is None:
         raise NotFound(
             "no_preferences", "to accept at once needs a target price, and you have said none"
@@ -124,6 +136,20 @@ def turn_on(
     return found
 
 
+def _check_own_offer(party: Party, seen: Negotiation, wanted: Preferences) -> None:
+    table, role = seen.on_table, seen.roles.get(party.address)
+    if table is None or table.by != party.address or role is None:
+        return
+    if table.lapsed(party.desk.now()) or wanted.allows(role, table.terms):
+        return
+    raise RuleViolation(
+        "own_offer",
+        f"your offer on the table of {seen.id}, {rules.describe(table)}, is beyond your own"
+        " preferences, and an autopilot cannot take it back",
+        hint="withdraw it, or say other preferences with `nom prefs set`",
+    )
+
+
 def turn_off(party: Party, negotiation_id: str) -> bool:
     """Let it say nothing more; return whether it was on. Durable.
 
@@ -135,17 +161,6 @@ def turn_off(party: Party, negotiation_id: str) -> bool:
         return False
     with store.writer(party.address) as pen:
         return pen.discard_private(negotiation_id + AUTOPILOT)
-
-
-def setting(party: Party, negotiation_id: str) -> Autopilot | None:
-    """Return what the autopilot of a party may do in a negotiation, None where it is off.
-
-    Raises:
-        RecordError: where that cannot be read.
-        StoreError: `denied`, for everybody but the party.
-    """
-    data = party.desk.store.private(party.address, negotiation_id + AUTOPILOT)
-    return None if data is None else codec.decode_autopilot(data)
 
 
 # One step
@@ -188,12 +203,17 @@ class _Seat(Party):
             raise Conflict("moved", f"the counterparty changed {seen.id} at the same moment")
 
 
-def step(party: Party, negotiation_id: str) -> Step | None:
+def step(party: Party, negotiation_id: str, *, look: Look = market_around) -> Step | None:
     """Say one word for a party if its autopilot is on and it is its turn; None if nothing was said.
 
     Nothing is said where the counterparty has not spoken yet, nor where its offer says something
     in words that the party has not offered itself: then the step says `wait`. Where no more offers
     may be made, or none is worth anything, what is on the table is rejected.
+
+    Args:
+        party: for whom.
+        negotiation_id: in which negotiation.
+        look: how to tell the market price.
 
     Raises:
         NotFound: `no_preferences`, or where there is no such negotiation.
@@ -213,7 +233,7 @@ def step(party: Party, negotiation_id: str) -> Step | None:
         # No preference says what they are worth.
         return Step(party.address, negotiation_id, WAIT, None, seen)
     wanted = preferences_in(party, seen)
-    action, terms = _decided(party, seen, table, wanted, may)
+    action, terms = _decided(party, seen, table, wanted, may, look)
     seat = _Seat(party.desk, party.address, table, may, wanted)
     revision = seen.revisions.get(party.address, 0)
     try:
@@ -225,6 +245,7 @@ def step(party: Party, negotiation_id: str) -> Step | None:
                 negotiation_id,
                 price=terms.price,
                 quantity=terms.quantity,
+                reason=LAST_OFFER if _cap(seen, may) < seen.round + 3 else None,
                 revision=revision,
                 **words,
             )
@@ -242,7 +263,12 @@ def _words(seen: Negotiation, party: Address) -> dict[str, Any]:
 
 
 def _decided(
-    party: Party, seen: Negotiation, table: Move, wanted: Preferences, may: Autopilot
+    party: Party,
+    seen: Negotiation,
+    table: Move,
+    wanted: Preferences,
+    may: Autopilot,
+    look: Look,
 ) -> tuple[str, Terms | None]:
     """Return what is said, which the party's own limits allow whatever was suggested."""
     role = role_in(seen, party.address)
@@ -259,14 +285,18 @@ def _decided(
         )
         if good and wanted.allows(role, table.terms):
             return ACCEPT, table.terms
-    found = consider(party, seen, wanted, max_rounds=may.max_rounds)
+    found = consider(party, seen, wanted, max_rounds=may.max_rounds, look=look)
     terms = table.terms if found.action == ACCEPT else found.terms
     if terms is None or not wanted.allows(role, terms):
         return END, None
-    cap = min(may.max_rounds, seen.limits.max_rounds or MAX_ROUND)
-    if found.action == COUNTER and seen.round >= cap:
+    if found.action == COUNTER and seen.round >= _cap(seen, may):
         return END, None
     return found.action, terms
+
+
+def _cap(seen: Negotiation, may: Autopilot) -> int:
+    """Return the last round in which it may make an offer."""
+    return min(may.max_rounds, seen.limits.max_rounds or MAX_ROUND)
 
 
 # All of them
@@ -300,6 +330,7 @@ class Pilots:
         self._closed: set[Address] = set()
         self._told: set[str] = set()
         self._looked_at: float | None = None
+        self._market: dict[str, tuple[float, MarketPrice | None]] = {}
 
     def follow(self, report: Report) -> None:
         """Let them answer what a pass has looked at; and, each so often, whatever there is."""
@@ -350,7 +381,7 @@ class Pilots:
 
     def _step(self, address: Address, negotiation_id: str) -> None:
         try:
-            done = step(self._desk.party(address), negotiation_id)
+            done = step(self._desk.party(address), negotiation_id, look=self._look)
         except Conflict:
             # Somebody was faster: the next look sees what there is.
             return
@@ -385,6 +416,15 @@ class Pilots:
                 f"the autopilot of {address} in {negotiation_id} waits for a person: the offer on"
                 " the table speaks of delivery, payment or quality"
             )
+
+    def _look(self, party: Party, seen: Negotiation) -> MarketPrice | None:
+        known = self._market.get(seen.id)
+        now = time.monotonic()
+        if known is None or now - known[0] >= MARKET_S:
+            if len(self._market) >= MAX_TOLD:
+                self._market.clear()
+            known = self._market[seen.id] = (now, market_around(party, seen))
+        return known[1]
 
     def _tidy(self, address: Address, names: list[str]) -> None:
         store = self._desk.store

@@ -4,11 +4,14 @@ Rules of the room:
 
 - It is taken from what was settled and what stands listed, and only from what the caller's Unix
   user may read. In an isolated root that is its own transactions and everybody's listings.
+- Whoever posts many listings counts once, and the two who negotiate do not count: what a
+  counterparty asks of everybody is no measure of what it asks here.
 - Bounded: a few of the most recent ones count, however many there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from statistics import quantiles
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,7 +32,7 @@ class MarketPrice(NamedTuple):
         low: a quarter of the prices is lower.
         high: a quarter of the prices is higher.
         transactions: how many settled ones count.
-        listings: how many standing ones count.
+        listings: how many standing ones count: one of each party, the last that it posted.
     """
 
     median: Decimal
@@ -40,20 +43,20 @@ class MarketPrice(NamedTuple):
 
 
 def market_price(
-    store: Store, chemical: str, *, viewer: Address | None = None
+    store: Store, chemical: str, *, without: Collection[Address] = ()
 ) -> MarketPrice | None:
     """Return what a chemical trades at, None where nobody can tell.
 
     Args:
         store: where to look.
         chemical: which.
-        viewer: whose own listings do not count: they say what it asks, and not what others do.
+        without: whose listings do not count.
     """
     settled = [each.price for each in store.recent_transactions(chemical, AT_MOST)]
     listed = [
         each.price
         for each in store.recent_listings(chemical, AT_MOST)
-        if each.price is not None and each.user != viewer
+        if each.price is not None and each.user not in without
     ]
     prices = sorted(settled + listed)
     if not prices:

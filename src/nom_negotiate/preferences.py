@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -22,15 +23,17 @@ from nom_negotiate.core import rules
 from nom_negotiate.core.identity import check_id
 from nom_negotiate.core.negotiation import Negotiation
 from nom_negotiate.core.preferences import (
+    AUTOPILOT,
     MAX_SALT,
     OF_NEGOTIATION,
+    Autopilot,
     Preferences,
     chemical_of,
     is_autopilot,
     negotiation_of,
 )
 from nom_negotiate.core.terms import Number, Role, parse_number
-from nom_negotiate.errors import InputError, NomError, NotFound
+from nom_negotiate.errors import InputError, NomError, NotFound, RecordError, StoreError
 from nom_negotiate.party import Party
 from nom_negotiate.store.port import Store, Writer
 
@@ -171,6 +174,34 @@ def preferences_in(party: Party, seen: Negotiation) -> Preferences:
             f"{party.address} has said no preferences for {seen.id}, nor for {seen.chemical}"
             + (f" as a {role}" if role else ""),
         )
+    return found
+
+
+def setting(party: Party, negotiation_id: str) -> Autopilot | None:
+    """Return what the autopilot of a party may do in a negotiation, None where it is off.
+
+    Raises:
+        RecordError: where that cannot be read.
+        StoreError: `denied`, for everybody but the party.
+    """
+    data = party.desk.store.private(party.address, negotiation_id + AUTOPILOT)
+    return None if data is None else codec.decode_autopilot(data)
+
+
+def autopilots(party: Party) -> dict[str, Autopilot]:
+    """Return what the autopilots of a party may do that are on, by negotiation.
+
+    For showing them to the party: empty where the caller may not read its private room; one whose
+    record cannot be read is left out.
+    """
+    found: dict[str, Autopilot] = {}
+    with suppress(StoreError):
+        for name in party.desk.store.private_names(party.address):
+            if is_autopilot(name) and (of := negotiation_of(name)):
+                with suppress(RecordError):
+                    may = setting(party, of)
+                    if may is not None:
+                        found[of] = may
     return found
 
 

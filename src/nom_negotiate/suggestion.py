@@ -11,27 +11,29 @@ Rules of the room:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from itertools import pairwise
+from statistics import median
+from typing import Any
 
 from nom_negotiate.advisor.advice import Advice, advise
-from nom_negotiate.advisor.numbers import price_steps
-from nom_negotiate.advisor.situation import understand
+from nom_negotiate.advisor.numbers import price_steps, quantity_steps
+from nom_negotiate.advisor.situation import Situation, understand
 from nom_negotiate.advisor.utility import Surplus
+from nom_negotiate.closing import CLOSING, LAST_OFFER
 from nom_negotiate.core import rules
 from nom_negotiate.core.identity import Address
 from nom_negotiate.core.negotiation import Move, Negotiation
 from nom_negotiate.core.preferences import EXCESS, MAX_ROUNDS, SHORTFALL, Preferences
-from nom_negotiate.core.terms import Role, Terms, parse_terms, plain
-from nom_negotiate.errors import RuleViolation
+from nom_negotiate.core.terms import Role, Terms, parse_number, parse_terms, plain
+from nom_negotiate.endgame import ACCEPT, COUNTER, closed, ending, kept, offered_back, offers
+from nom_negotiate.errors import InputError, RuleViolation
 from nom_negotiate.market_price import MarketPrice, market_price
 from nom_negotiate.party import Party
 from nom_negotiate.preferences import preferences_in
-
-ACCEPT: Final = "accept"
-COUNTER: Final = "counter"
-END: Final = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,12 @@ def suggest(party: Party, negotiation_id: str) -> Suggestion:
 
 
 def consider(
-    party: Party, seen: Negotiation, wanted: Preferences, *, max_rounds: int | None = None
+    party: Party,
+    seen: Negotiation,
+    wanted: Preferences,
+    *,
+    max_rounds: int | None = None,
+    look: Callable[[Party, Negotiation], MarketPrice | None] | None = None,
 ) -> Suggestion:
     """Return what a party whose turn it is might say, as `suggest` does.
 
@@ -108,35 +115,32 @@ def consider(
         seen: a look at the negotiation.
         wanted: what the party wants of it.
         max_rounds: a cap on the offers of both sides together, beside that of the negotiation.
+        look: how to tell the market price; None for `market_around`.
     """
     now, table, role = party.desk.now(), seen.on_table, role_in(seen, party.address)
     assert table is not None, "whose turn it is has something to answer"
-    left = _time_left(seen, now, max_rounds)
-    own_offers = sum(move.by == party.address for move in seen.offers)
-    # Whoever makes the last offer moves first in the last round: the other can only accept.
-    first = left % 2 == 1
-    market = market_price(party.desk.store, seen.chemical, viewer=party.address)
-    situation = understand(
-        role.value,
-        _history(seen.moves, party.address, first=first),
-        own_offers + 1 + left // 2,
-        own_offers + 1,
-        wanted.reservation_price,
-        wanted.target_quantity,
-        None if market is None else market.median,
-        price_grid=_prices(role, seen, wanted, market),
-        own_utility=utility(role, wanted),
-    )
-    advice = advise(
-        dataclasses.replace(situation, first=first), session_id=f"{seen.id} {party.address}"
-    )
-    if left == 1 and advice.action == COUNTER:
-        advice = _safer(advice, table, wanted, role)
+    left = _time_left(seen, party.address, now, max_rounds)
+    if table.reason == LAST_OFFER:
+        # After one's own next offer, it can only accept or reject.
+        left = min(left, 1)
+    market = (look or market_around)(party, seen)
+    situation = _situation(party.address, role, seen, wanted, market, left)
+    # What nobody else knows is in it: whoever knows this code cannot reckon back from an offer.
+    session = f"{seen.id} {party.address} {wanted.secret}"
+    time_left = f"there is time for {offers(left)}, of both sides together"
+    advice = _without_market(advise(situation, session, time_left=time_left))
+    heard = sum(move.by != party.address for move in seen.offers)
+    advice = dataclasses.replace(advice, confidence=1.0 if left == 0 else heard / (heard + 3))
+    if left <= CLOSING + 1:
+        advice = closed(advice, situation, seen, role, wanted, left, now)
+    advice = kept(advice, situation, seen, role, wanted)
     if advice.action == ACCEPT and table.lapsed(now):
-        # The same terms, offered back, are what can still be agreed.
-        advice = dataclasses.replace(advice, action=COUNTER)
+        advice = offered_back(advice, situation, table)
     if left == 0 and advice.action == COUNTER:
-        advice = _ending(advice)
+        advice = ending(advice, table, now)
+    over = None
+    if market is not None and market.median and advice.price is not None:
+        over = float(advice.price / market.median) - 1
     return Suggestion(
         negotiation_id=seen.id,
         round=table.round,
@@ -149,33 +153,79 @@ def consider(
         confidence=advice.confidence,
         offers_left=left,
         market=market,
-        over_market=advice.over_market,
-        reasons=(*advice.reasons, *_in_words(table)),
+        over_market=over,
+        reasons=(*advice.reasons, *_in_market(market, over), *_in_words(table)),
     )
 
 
-def _safer(advice: Advice, table: Move, wanted: Preferences, role: Role) -> Advice:
-    """Return advice to accept where that is worth more than the last offer one could make.
+def market_around(party: Party, seen: Negotiation) -> MarketPrice | None:
+    """Return what the chemical of a negotiation trades at, but for the two who negotiate."""
+    return market_price(party.desk.store, seen.chemical, without=tuple(seen.roles))
 
-    The last offer is accepted or it is not: it is worth what it brings times the probability.
-    """
-    offered, hoped = advice.offered, advice.acceptance * advice.worth
-    if offered is None or offered <= 0 or offered < hoped or not wanted.allows(role, table.terms):
+
+def _situation(
+    own: Address,
+    role: Role,
+    seen: Negotiation,
+    wanted: Preferences,
+    market: MarketPrice | None,
+    left: int,
+) -> Situation:
+    """Return what the advisor looks at, where so many offers are left, one's own next one first."""
+    made = sum(move.by == own for move in seen.offers)
+    # Whoever makes the last offer moves first in the last round: the other can only accept.
+    first = left % 2 == 1
+    return understand(
+        role.value,
+        _history(seen.moves, own, first=first),
+        made + 1 + left // 2,
+        made + 1,
+        wanted.reservation_price,
+        wanted.target_quantity,
+        None if market is None else market.median,
+        price_grid=_prices(role, seen, wanted, market),
+        quantity_grid=_quantities(role, seen, wanted),
+        own_utility=utility(role, wanted),
+        moves_first=first,
+    )
+
+
+def _without_market(advice: Advice) -> Advice:
+    """Return advice without its sentence on the market price, which `_in_market` tells in full."""
+    if advice.over_market is None:
         return advice
-    return dataclasses.replace(
-        advice,
-        action=ACCEPT,
-        price=table.price,
-        quantity=table.quantity,
-        worth=offered,
-        acceptance=1.0,
-        reasons=(
-            f"{plain(table.quantity)} at {plain(table.price)} is worth {offered:.2f} to you, for"
-            " certain (no deal is 0, the best you could offer is 1).",
-            f"Yours would be the last offer: one of {advice.quantity} at {advice.price} is worth"
-            f" {advice.worth:.2f}, with a probability of {advice.acceptance:.0%}.",
-        ),
+    return dataclasses.replace(advice, over_market=None, reasons=advice.reasons[:-1])
+
+
+def _in_market(market: MarketPrice | None, over: float | None) -> tuple[str, ...]:
+    """Return a sentence on how the price compares with the market, where that is known."""
+    if market is None:
+        return ()
+    counted = [
+        f"{number} {what}{'' if number == 1 else 's'}"
+        for number, what in (
+            (market.transactions, "settled deal"),
+            (market.listings, "listing"),
+        )
+        if number
+    ]
+    spread = (
+        f", half of them from {_short(market.low)} to {_short(market.high)}"
+        if market.transactions + market.listings > 1
+        else ""
     )
+    price = (
+        f"the market price of {_short(market.median)}, the median of"
+        f" {' and '.join(counted)}{spread}"
+    )
+    if over is None:
+        return (f"For comparison: {price}.",)
+    where = "at" if round(over, 3) == 0 else f"{abs(over):.1%} {'above' if over > 0 else 'below'}"
+    return (f"The price is {where} {price}.",)
+
+
+def _short(price: Decimal) -> str:
+    return plain(Decimal(f"{price:.6g}"))
 
 
 def _in_words(table: Move) -> tuple[str, ...]:
@@ -186,41 +236,40 @@ def _in_words(table: Move) -> tuple[str, ...]:
     return (f"The offer on the table also speaks of {' and '.join(names)}: judge that yourself.",)
 
 
-def _ending(advice: Advice) -> Advice:
-    """Return advice to end it: what one would like to say, nobody can say any more."""
-    return dataclasses.replace(
-        advice,
-        action=END,
-        price=None,
-        quantity=None,
-        worth=0.0,
-        acceptance=0.0,
-        over_market=None,
-        reasons=(
-            "All rounds have been used: there is no offer to make any more.",
-            "What is on the table cannot be accepted, or is worth no more to you than no deal.",
-        ),
-    )
-
-
 def _prices(
     role: Role, seen: Negotiation, wanted: Preferences, market: MarketPrice | None
 ) -> tuple[Decimal, ...]:
     """Return the prices to choose from: from what is hoped for to the reservation price.
 
-    Hoped for is the target price; where nobody has said one, half as much again beyond the
-    reservation price, or the market price. What was said may be better than either.
+    Hoped for is the target price; where nobody has said one, a third to two thirds beyond the
+    reservation price, differently each time and by a secret, for whoever hears the first offer
+    must not reckon back from it; or the market price. What was said may be better than either.
     """
     limit, buying = float(wanted.reservation_price), role is Role.BUYER
     hoped = [float(move.price) for move in seen.moves]
     if wanted.target_price is not None:
         hoped.append(float(wanted.target_price))
     else:
-        hoped += [limit * 0.5 if buying else limit * 1.5 or 1.0]
+        part = (1 + float(wanted.varied(f"{seen.id} hoped for"))) / 3
+        hoped += [limit * (1 - part) if buying else limit * (1 + part) or 1.0]
         hoped += [float(market.median)] if market is not None else []
     low, high = (min(limit, *hoped), limit) if buying else (limit, max(limit, *hoped))
     steps = price_steps(low, high, wanted.reservation_price)
-    return tuple(Decimal(plain(price)) for price in steps)
+    return tuple(_writable(steps, positive=False)) or (wanted.reservation_price,)
+
+
+def _quantities(role: Role, seen: Negotiation, wanted: Preferences) -> tuple[Decimal, ...]:
+    """Return the quantities to choose from: tenths of the target, and what was asked for below."""
+    asked = [move.quantity for move in seen.moves if seen.roles.get(move.by) is not role]
+    steps = quantity_steps(wanted.target_quantity, asked)
+    return tuple(_writable(steps, positive=True)) or (wanted.target_quantity,)
+
+
+def _writable(steps: Iterable[Decimal], *, positive: bool) -> Iterator[Decimal]:
+    """Yield the numbers that an offer can hold: none of 10^20 or more, or of 21 decimals."""
+    for step in steps:
+        with suppress(InputError):
+            yield parse_number(step, "step", positive=positive)
 
 
 def utility(role: Role, wanted: Preferences) -> Surplus:
@@ -246,20 +295,25 @@ def role_in(seen: Negotiation, party: Address) -> Role:
     return role
 
 
-def _time_left(seen: Negotiation, now: int, max_rounds: int | None) -> int:
+def _time_left(seen: Negotiation, own: Address, now: int, max_rounds: int | None) -> int:
     """Return how many more offers, of both sides together, there is time for.
 
     Those that the caps on rounds leave; MAX_ROUNDS in all where there is none, and then always
-    one more. Where the offers come so slowly that the negotiation ends before: as many as come
-    until then at the same pace, and at least one.
+    one more. Where answers come so slowly that the negotiation ends before: as many as come
+    until then at the same pace, and at least one. An autopilot, which has a cap of its own, waits
+    for the counterparty only; a person takes as long again as before.
     """
     caps = [cap for cap in (seen.limits.max_rounds, max_rounds) if cap is not None]
     left = max(0, min(caps) - seen.round) if caps else max(1, MAX_ROUNDS - seen.round)
-    offers = seen.offers
-    if left and len(offers) > 1 and offers[-1].at > offers[0].at:
-        pace_s = (offers[-1].at - offers[0].at) / (len(offers) - 1)
+    waits: dict[bool, list[int]] = {True: [], False: []}
+    for before, move in pairwise(seen.offers):
+        waits[move.by == own].append(max(0, move.at - before.at))
+    pace_s = median(waits[False] or [0])
+    if max_rounds is None:
+        pace_s += median(waits[True] or [0])
+    if left and pace_s:
         ends = seen.created + seen.limits.life_s
-        left = min(left, max(1, int((ends - now) / pace_s)))
+        left = min(left, 1 + 2 * max(0, int((ends - now) / pace_s)))
     return left
 
 

@@ -16,6 +16,9 @@ from tests.cli.test_run import DEADLINE_S, ended, rename, running, until
 from tests.support import ALICE, BOB
 from tests.watch.support import plain
 
+from nom_negotiate import Desk
+from nom_negotiate.autopilot import Pilots
+
 # Numbers that nothing else has: whoever finds them has found a limit.
 BUYER, SELLER = "7.3137", "4.1719"
 NUMBER = re.compile(rb"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -33,7 +36,7 @@ def nom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Nom:
     return Nom(tmp_path / "root", capsys)
 
 
-def fly(nom: Nom, buyer: str, seller: str) -> str:
+def fly(nom: Nom, buyer: str, seller: str, *more: str) -> str:
     """Let alice and bob negotiate by autopilot, each with a limit; return the id."""
     deal = nom.json("start", BOB, "C", "--as", ALICE, "--buy", "--price", "3", "--quantity", "800")[
         "id"
@@ -41,7 +44,7 @@ def fly(nom: Nom, buyer: str, seller: str) -> str:
     for party, side, limit in ((ALICE, "--buy", buyer), (BOB, "--sell", seller)):
         limits = ("--reservation-price", limit, "--target-quantity", "800")
         nom.ok("prefs", "set", "C", side, "--as", party, *limits)
-        nom.ok("autopilot", deal, "--as", party)
+        nom.ok("autopilot", deal, "--as", party, *more)
     return str(deal)
 
 
@@ -81,8 +84,8 @@ def tells(content: bytes, limit: str) -> bool:
 
 
 def test_limits_that_overlap_give_a_settled_deal_and_nothing_tells_them(nom: Nom) -> None:
-    deal = fly(nom, BUYER, SELLER)
     nom.ok("init", "--party", BOB, "--name", "Swift Fox")
+    deal = fly(nom, BUYER, SELLER)
     assert leaks(nom.root, BUYER, SELLER) == []
     out, err = run_to_the_end(nom, deal)
     outcome = nom.json("archive", "show", deal)["outcome"]
@@ -163,3 +166,41 @@ def test_as_one_party_it_negotiates_for_that_one_only(nom: Nom) -> None:
         process.send_signal(signal.SIGTERM)
         assert ended(process)[0] == 0
     assert nom.json("show", deal)["turn"] == ALICE
+
+
+def offers(nom: Nom, deal: str) -> list[str]:
+    """Return who made the offers so far, oldest first."""
+    return [offer["by"] for offer in nom.json("show", deal)["offers"]]
+
+
+def test_one_that_is_turned_off_in_the_middle_says_no_more(nom: Nom) -> None:
+    # So many rounds that it cannot be over before it is turned off.
+    deal = fly(nom, SELLER, BUYER, "--max-rounds", "1000")
+    with running(nom.root, "--every", "1d", "--json") as process:
+        until(lambda: len(offers(nom, deal)) > 4)
+        assert nom.json("autopilot", deal, "--as", BOB, "--off")["was_on"]
+        said = offers(nom, deal).count(BOB)
+        # She has answered all that he had said before; nobody answers her.
+        until(lambda: offers(nom, deal)[-1] == ALICE)
+        before = offers(nom, deal)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process)[0] == 0
+    Pilots(Desk(nom.root), every_s=0).look_through()
+    assert offers(nom, deal) == before
+    assert before.count(BOB) == said
+    assert nom.json("show", deal)["phase"] == "in_progress"
+
+
+def test_a_run_that_is_killed_in_the_middle_is_continued_by_the_next(nom: Nom) -> None:
+    deal = fly(nom, BUYER, SELLER)
+    for least in (2, 4, 6, 8):
+        with running(nom.root, "--every", "1d") as process:
+            until(lambda least=least: len(offers(nom, deal)) >= least)  # type: ignore[misc]
+            process.kill()
+            process.wait()
+    run_to_the_end(nom, deal)
+    found = nom.json("archive", "show", deal)
+    assert found["outcome"]["outcome"] == "agreed"
+    assert [offer["round"] for offer in found["offers"]] == list(range(1, len(found["offers"]) + 1))
+    for party in (ALICE, BOB):
+        assert len(list((nom.root / "teams" / party / "transactions").iterdir())) == 1

@@ -7,9 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.autopilot.playing import play
 from tests.support import ALICE, BOB, DAY, NOON, Clock
 
-from nom_negotiate import Conflict, Desk, NotFound, Party, Phase, RuleViolation, Store
+from nom_negotiate import (
+    Conflict,
+    Desk,
+    InputError,
+    NotFound,
+    Party,
+    Phase,
+    RuleViolation,
+    Store,
+    market,
+)
 from nom_negotiate.autopilot import Pilots, Step, setting, step, turn_off, turn_on
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.preferences import clear_preferences, preferences, set_preferences
@@ -27,20 +38,8 @@ def begin(alice: Party, bob: Party, *, price: str = "3", **more: Any) -> None:
 
 
 def wants(party: Party, limit: str, **more: Any) -> None:
-    set_preferences(party, negotiation_id=ID, reservation_price=limit, target_quantity=800, **more)
-
-
-def play(desk: Desk, *, most: int = 60) -> list[Step]:
-    """Poll and let the autopilots answer until nobody says anything; return what was said."""
-    said: list[Step] = []
-    pilots = Pilots(desk, every_s=0, on_step=said.append)
-    for _ in range(most):
-        before = len(said)
-        pilots.follow(desk.poll())
-        if len(said) == before:
-            desk.poll()
-            return said
-    raise AssertionError("they go on for ever")
+    options: dict[str, Any] = {"target_quantity": 800, "salt": "salt", **more}
+    set_preferences(party, negotiation_id=ID, reservation_price=limit, **options)
 
 
 # Two of them
@@ -146,6 +145,10 @@ def test_an_offer_that_has_lapsed_is_not_accepted(alice: Party, bob: Party, cloc
     wants(bob, "4", target_price="6.5")
     turn_on(bob, ID, auto_accept=True)
     clock.forward(10)
+    found = bob.suggest(ID)
+    assert (found.action, found.price) == ("counter", Decimal("6.9"))
+    assert found.acceptance < 1
+    assert "can no longer be accepted" in found.reasons[1]
     done = step(bob, ID)
     assert done is not None
     assert done.action == "counter"
@@ -377,6 +380,29 @@ def test_a_target_price_is_where_it_begins(alice: Party, bob: Party) -> None:
     assert bob.suggest(ID).price == 9
 
 
+def test_the_first_offer_does_not_tell_the_limit(alice: Party, bob: Party) -> None:
+    begin(alice, bob)
+    first = set()
+    for number in range(8):
+        wants(bob, "4", salt=f"salt {number}")
+        price = bob.suggest(ID).price
+        assert price is not None
+        assert Decimal("5.2") <= price <= Decimal("6.8")
+        first.add(price)
+    assert len(first) > 4
+
+
+def test_each_preferences_have_a_secret_of_their_own(alice: Party, bob: Party) -> None:
+    begin(alice, bob)
+    salts = {
+        set_preferences(bob, negotiation_id=ID, reservation_price="4", target_quantity=800).salt
+        for _ in range(3)
+    }
+    assert len(salts) == 3
+    with pytest.raises(InputError, match="salt must have 1 to 64 characters"):
+        wants(bob, "4", salt="")
+
+
 def test_slow_offers_leave_time_for_few_more(alice: Party, bob: Party, clock: Clock) -> None:
     begin(alice, bob, price="4.2")
     assert bob.suggest(ID).offers_left == 39
@@ -391,8 +417,6 @@ def test_slow_offers_leave_time_for_few_more(alice: Party, bob: Party, clock: Cl
 def test_the_market_price_is_the_median_of_deals_and_of_listings_of_others(
     desk: Desk, alice: Party, bob: Party, clock: Clock
 ) -> None:
-    from nom_negotiate import market
-
     for number, price in enumerate(("5", "6", "20")):
         clock.forward(1)
         deal = alice.start(
@@ -400,12 +424,11 @@ def test_the_market_price_is_the_median_of_deals_and_of_listings_of_others(
         )
         desk.party("carol@x.edu").accept(deal.id)
         assert desk.poll().agreed, number
-    market.post(alice, side="buy", chemical="C", price="5.5", quantity=1)
-    market.post(alice, side="buy", chemical="N", price="99", quantity=1)
-    market.post(bob, side="sell", chemical="C", price="99", quantity=1)
+    post(desk, "dave@x.edu", "5.5")
+    post(desk, "dave@x.edu", "99", chemical="N")
     clock.now = NOON
-    alice.start(BOB, chemical="C", role="buyer", price=3, quantity=800)
-    wants(bob, "4")
+    begin(alice, bob)
+    wants(bob, "4", target_price="6")
     found = bob.suggest(ID)
     assert found.market is not None
     assert (found.market.median, found.market.transactions, found.market.listings) == (
@@ -413,7 +436,65 @@ def test_the_market_price_is_the_median_of_deals_and_of_listings_of_others(
         3,
         1,
     )
-    assert found.over_market is not None
+    assert (found.market.low, found.market.high) == (Decimal("5.375"), Decimal("9.5"))
+    assert found.price is not None
+    assert found.over_market == pytest.approx(float(found.price) / 5.75 - 1)
+    assert found.reasons[-1] == (
+        f"The price is {found.over_market:.1%} above the market price of 5.75, the median of 3"
+        " settled deals and 1 listing, half of them from 5.375 to 9.5."
+    )
+
+
+def post(desk: Desk, who: str, price: str | None, *, chemical: str = "C") -> str:
+    party = desk.party(who)
+    return market.post(party, side="sell", chemical=chemical, price=price, quantity=1).id
+
+
+def test_neither_of_the_two_who_negotiate_makes_the_market_price(
+    desk: Desk, alice: Party, bob: Party
+) -> None:
+    begin(alice, bob)
+    post(desk, ALICE, "0.01")
+    post(desk, BOB, "99")
+    assert bob.suggest(ID).market is None
+    post(desk, "dave@x.edu", "5")
+    found = bob.suggest(ID).market
+    assert found is not None
+    assert {found.median, found.low, found.high} == {Decimal(5)}
+    assert found.listings == 1
+
+
+def test_whoever_posts_many_listings_counts_once_with_the_last_that_stands(
+    desk: Desk, alice: Party, bob: Party, clock: Clock
+) -> None:
+    begin(alice, bob)
+    for who, price in (("dave@x.edu", "5"), ("erin@x.edu", "6"), ("mallory@x.edu", "7")):
+        post(desk, who, price)
+    for _ in range(60):
+        clock.forward(1)
+        post(desk, "mallory@x.edu", "99")
+    clock.forward(1)
+    market.close(desk.party("mallory@x.edu"), post(desk, "mallory@x.edu", "98"))
+    clock.forward(1)
+    post(desk, "mallory@x.edu", None)
+    found = bob.suggest(ID).market
+    assert found is not None
+    assert (found.median, found.high, found.listings) == (Decimal(6), Decimal("52.5"), 3)
+
+
+def test_the_autopilots_of_one_run_look_at_the_market_once_in_a_while(
+    desk: Desk, alice: Party, bob: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(
+        "nom_negotiate.autopilot.market_around", lambda party, seen: looks.append(seen.id)
+    )
+    monkeypatch.setattr("nom_negotiate.autopilot.MARKET_S", 1e9)
+    begin(alice, bob)
+    turn_on(alice, ID)
+    turn_on(bob, ID)
+    assert len(play(desk)) > 10
+    assert looks == [ID]
 
 
 def test_only_the_last_deals_over_a_chemical_count_and_each_once(

@@ -53,5 +53,35 @@ def test_the_counterparty_sees_nothing_of_it(nom: Nom, deal: str) -> None:
     assert nom("suggest", deal, "--as", ALICE).status == 3
 
 
+def test_its_own_party_sees_that_it_is_on_and_nobody_else(nom: Nom, deal: str) -> None:
+    assert nom.json("show", deal, "--as", BOB)["autopilot"] is None
+    nom.ok("autopilot", deal, "--as", BOB, "--max-rounds", "7")
+    on = {"max_rounds": 7, "auto_accept": False}
+    assert nom.json("show", deal, "--as", BOB)["autopilot"] == on
+    assert [each["autopilot"] for each in nom.json("ls", "--as", BOB)] == [on]
+    assert "autopilot on, up to round 7" in nom.ok("show", deal, "--as", BOB).out
+    assert "to round 7" in nom.ok("ls", "--as", BOB).out
+    for everybody in (("show", deal), ("ls",), ("ls", "--all", "--as", BOB)):
+        assert "autopilot" not in nom.ok(*everybody).out.lower()
+    assert "AUTOPILOT" not in nom.ok("ls", "--as", ALICE).out
+    nom.ok("autopilot", deal, "--as", BOB, "--off")
+    assert "autopilot" not in nom.ok("show", deal, "--as", BOB).out
+
+
+def test_one_whose_record_cannot_be_read_spoils_no_list(nom: Nom, deal: str) -> None:
+    nom.ok("autopilot", deal, "--as", BOB)
+    (nom.root / "teams" / BOB / "private" / f"{deal}.autopilot.json").write_text("{}")
+    assert [each["autopilot"] for each in nom.json("ls", "--as", BOB)] == [None]
+
+
+def test_it_is_refused_beside_an_offer_beyond_its_partys_own_limits(nom: Nom, deal: str) -> None:
+    limits = ("--reservation-price", "5", "--target-quantity", "1000")
+    nom.ok("prefs", "set", deal, "--as", ALICE, *limits)
+    said = nom("autopilot", deal, "--as", ALICE)
+    assert said.status == 3
+    assert "1000 at 5.5, is beyond your own preferences" in said.err
+    assert "withdraw it" in said.err
+
+
 def test_off_goes_alone(nom: Nom, deal: str) -> None:
     assert nom("autopilot", deal, "--as", BOB, "--off", "--auto-accept").status == 2

@@ -40,7 +40,8 @@ def test_what_one_wants_is_shown_to_oneself_only(nom: Nom, deal: str) -> None:
             "excess": 0,
         },
     ]
-    assert nom.ok("prefs", "show", "--as", ALICE).out == ""
+    said = nom.ok("prefs", "show", "--as", ALICE)
+    assert (said.out, "you have said nothing yet" in said.err) == ("", True)
 
 
 def test_what_one_wants_can_be_forgotten(nom: Nom, deal: str) -> None:
@@ -77,7 +78,8 @@ def test_a_suggestion_explains_itself_and_writes_nothing(nom: Nom, deal: str) ->
     first, *rest = said.out.splitlines()
     assert first == f"{deal}  offer 1000 at 7"
     assert "probability" in said.out
-    assert rest[-1] == ("  Confidence 25%; it reckons with 39 more offers of both sides together.")
+    assert "there is time for 39 more offers, of both sides together" in rest[0]
+    assert rest[-1] == "  Confidence 25%."
     assert tree_of(nom.root) == before
 
 
@@ -116,4 +118,6 @@ def test_a_program_is_told_the_figures_and_the_market(nom: Nom) -> None:
         "over_market",
         "reasons",
     }
-    assert "The market: median 6" in nom.ok("suggest", deal, "--as", BOB).out
+    said = nom.ok("suggest", deal, "--as", BOB).out
+    assert "the market price of 6, the median of 1 settled deal." in said
+    assert found["reasons"][-1] in said

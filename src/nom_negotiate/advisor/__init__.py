@@ -32,6 +32,8 @@ All functions share their arguments:
         quantity: see `Surplus`.
     session_id: anything that tells negotiations apart; it moves the floor of the target a
         little, so that it is not the same in each. No state is kept under it.
+    moves_first: whether one's own offer comes first in each round; then it is also the last one
+        that can be accepted. None to tell it from the history.
 
 A price and a quantity may be `Decimal`, int, float or str. What is returned is one of the
 caller's own numbers: an element of the grid for an offer to make, the number in the history
@@ -65,6 +67,16 @@ __all__ = [
 ]
 
 
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a function's arguments that say what the situation is.
+
+    The functions share them and each shows them all in its signature: to pass them on by name,
+    one by one, would say the same list three times more.
+    """
+    others = ("session_id", "price", "quantity")
+    return {name: value for name, value in given.items() if name not in others}
+
+
 def suggest(
     own_role: str,
     history: Iterable[object] | None,
@@ -78,6 +90,7 @@ def suggest(
     quantity_grid: Iterable[Number] | None = None,
     own_utility: OwnUtility | None = None,
     session_id: str | None = None,
+    moves_first: bool | None = None,
 ) -> tuple[Action, Any, Any]:
     """Return what to do now: `accept`, `counter` or `end`, a price and a quantity.
 
@@ -88,18 +101,7 @@ def suggest(
         InputError: `invalid_number` or `invalid_text`, for an argument of the caller's own that
             is none. What stands in the history is no reason to raise.
     """
-    situation = understand(
-        own_role,
-        history,
-        deadline_rounds,
-        round_no,
-        own_reservation_price,
-        own_target_quantity,
-        market_price,
-        price_grid=price_grid,
-        quantity_grid=quantity_grid,
-        own_utility=own_utility,
-    )
+    situation = understand(**_asked(locals()))
     decision = decide(situation, table(situation), session_id=session_id)
     return decision.action, decision.price, decision.quantity
 
@@ -117,6 +119,7 @@ def advise(
     quantity_grid: Iterable[Number] | None = None,
     own_utility: OwnUtility | None = None,
     session_id: str | None = None,
+    moves_first: bool | None = None,
 ) -> Advice:
     """Return what `suggest` says, with its figures and its reasons in plain sentences.
 
@@ -125,18 +128,7 @@ def advise(
     Raises:
         InputError: as `suggest` does.
     """
-    situation = understand(
-        own_role,
-        history,
-        deadline_rounds,
-        round_no,
-        own_reservation_price,
-        own_target_quantity,
-        market_price,
-        price_grid=price_grid,
-        quantity_grid=quantity_grid,
-        own_utility=own_utility,
-    )
+    situation = understand(**_asked(locals()))
     return _advice.advise(situation, session_id)
 
 
@@ -155,6 +147,7 @@ def acceptance_probability(
     quantity_grid: Iterable[Number] | None = None,
     own_utility: OwnUtility | None = None,
     session_id: str | None = None,
+    moves_first: bool | None = None,
 ) -> float:
     """Return the probability that the counterparty accepts `price` and `quantity`, offered now.
 
@@ -164,18 +157,7 @@ def acceptance_probability(
     Raises:
         InputError: as `suggest` does, and for `price` and `quantity`.
     """
-    situation = understand(
-        own_role,
-        history,
-        deadline_rounds,
-        round_no,
-        own_reservation_price,
-        own_target_quantity,
-        market_price,
-        price_grid=price_grid,
-        quantity_grid=quantity_grid,
-        own_utility=own_utility,
-    )
+    situation = understand(**_asked(locals()))
     return acceptance.probability(
         situation,
         table(situation),

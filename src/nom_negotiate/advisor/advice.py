@@ -53,8 +53,14 @@ class Advice:
     reasons: tuple[str, ...]
 
 
-def advise(s: Situation, session_id: str | None) -> Advice:
-    """Return advice for a situation, with its reasons."""
+def advise(s: Situation, session_id: str | None, *, time_left: str | None = None) -> Advice:
+    """Return advice for a situation, with its reasons.
+
+    Args:
+        s: the situation.
+        session_id: tells negotiations apart.
+        time_left: what the reasons say of the time; None for the rounds that follow.
+    """
     worths = table(s)
     decision = decide(s, worths, session_id=session_id)
     chance = {"accept": 1.0, "end": 0.0}.get(decision.action)
@@ -73,7 +79,15 @@ def advise(s: Situation, session_id: str | None) -> Advice:
         acceptance=chance,
         confidence=1.0 if s.over or s.rounds_left == 0 else heard / (heard + 3),
         over_market=over,
-        reasons=_reasons(s, worths, decision, chance, over),
+        reasons=_reasons(s, decision, chance, over, time_left),
+    )
+
+
+def appraise(s: Situation, price: Any, quantity: Any) -> tuple[float, float]:
+    """Return what an offer of one's own is worth, and the probability that it is accepted now."""
+    worths = table(s)
+    return worths.of(price, quantity), acceptance.probability(
+        s, worths, float(price), float(quantity)
     )
 
 
@@ -140,7 +154,7 @@ def should_auto_accept(
 
 
 def _reasons(
-    s: Situation, worths: Table, decision: Decision, chance: float, over: float | None
+    s: Situation, decision: Decision, chance: float, over: float | None, time_left: str | None
 ) -> tuple[str, ...]:
     if decision.action == "end":
         told = [
@@ -154,8 +168,9 @@ def _reasons(
     what = f"{decision.quantity} at {decision.price}"
     worth = f"worth {decision.worth:.2f} to you (no deal is 0, the best you could offer is 1)"
     last = "this is the last round" if s.rounds_left == 0 else f"{s.rounds_left} rounds follow"
+    last = last if time_left is None else time_left
     if decision.action == "accept":
-        if s.rounds_left == 0:
+        if s.rounds_left == 0 and time_left is None:
             why = "this is the last round, and nothing better can follow"
         else:
             why = f"you aim at {min(decision.target, 1.0):.2f} now, and {last}"
@@ -168,17 +183,18 @@ def _reasons(
             )
             told.append(
                 f"Their offer is {judged} to you; that they accept yours now has a probability"
-                f" of {_percent(chance)}."
+                f" of {percent(chance)}."
             )
         else:
-            told.append(f"That they accept it now has a probability of {_percent(chance)}.")
+            told.append(f"That they accept it now has a probability of {percent(chance)}.")
     if over is not None and s.market is not None:
         side = "above" if over >= 0 else "below"
         told.append(f"The price is {abs(over):.1%} {side} the market price of {s.market:g}.")
     return tuple(told)
 
 
-def _percent(chance: float) -> str:
+def percent(chance: float) -> str:
+    """Return a probability in words."""
     if chance == 0:
         return "0 %, for they can accept no more"
     if chance < 0.01:

@@ -109,6 +109,7 @@ def understand(
     price_grid: Iterable[object] | None = None,
     quantity_grid: Iterable[object] | None = None,
     own_utility: OwnUtility | None = None,
+    moves_first: bool | None = None,
 ) -> Situation:
     """Return the situation that the arguments of `suggest` describe.
 
@@ -145,7 +146,7 @@ def understand(
         received=tuple(received),
         rounds=rounds,
         round=max(1, min(now, rounds)),
-        first=_moves_first(spoken, number),
+        first=_moves_first(spoken, number) if moves_first is None else bool(moves_first),
         own_utility=own_utility,
         over=number > rounds,
         on_table=latest[1] if latest is not None and not latest[0] else None,

@@ -8,7 +8,7 @@ import click
 
 from nom_negotiate.cli.app import App, common
 from nom_negotiate.cli.output import visible
-from nom_negotiate.cli.views import list_negotiations
+from nom_negotiate.cli.views import list_negotiations, own_autopilots
 
 
 @click.command(
@@ -38,7 +38,8 @@ def print_list(app: App, *, archived: bool, everybody: bool = False) -> None:
         found = desk.negotiations(archived=archived)
     else:
         found = desk.party(address).negotiations(archived=archived)
-    list_negotiations(app.out, found, desk.now(), address)
+    on = own_autopilots(desk, address, found)
+    list_negotiations(app.out, found, desk.now(), address, on)
     if not found:
         kind = "archived" if archived else "active"
         whose = f" of {address}" if address else ""

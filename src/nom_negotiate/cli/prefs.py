@@ -139,6 +139,8 @@ def show_preferences(app: App) -> None:
         app.out.json([_shape(held) for held in readable])
     elif readable:
         app.out.table(_table(readable))
+    if not found:
+        app.out.hint("you have said nothing yet; say what you want with `nom prefs set`")
 
 
 @click.command(

@@ -8,7 +8,7 @@ import click
 
 from nom_negotiate.cli import completion
 from nom_negotiate.cli.app import App, common
-from nom_negotiate.cli.views import show_negotiation
+from nom_negotiate.cli.views import own_autopilots, show_negotiation
 
 if TYPE_CHECKING:
     from nom_negotiate.core.negotiation import Negotiation
@@ -35,4 +35,6 @@ def show(app: App, negotiation_id: str) -> None:
 
 def print_one(app: App, found: Negotiation) -> None:
     """Print all there is to a negotiation."""
-    show_negotiation(app.out, found, app.open_desk().now(), app.address)
+    desk = app.open_desk()
+    on = own_autopilots(desk, app.address, [found])
+    show_negotiation(app.out, found, desk.now(), app.address, on)

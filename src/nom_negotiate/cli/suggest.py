@@ -60,22 +60,5 @@ def lines(found: Suggestion) -> list[Line]:
         line(Span(visible(found.negotiation_id), "title"), "  ", said),
         *(line(f"  {visible(reason)}") for reason in found.reasons),
     ]
-    market = found.market
-    if market is not None:
-        told.append(
-            line(
-                f"  The market: median {market.median:.6g}, the middle half from"
-                f" {market.low:.6g} to {market.high:.6g} ({market.transactions} transactions,"
-                f" {market.listings} listings)."
-            )
-        )
-    told.append(
-        line(
-            Span(
-                f"  Confidence {found.confidence:.0%}; it reckons with {found.offers_left} more"
-                " offers of both sides together.",
-                "dim",
-            )
-        )
-    )
+    told.append(line(Span(f"  Confidence {found.confidence:.0%}.", "dim")))
     return told

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nom_negotiate.cli import shapes, wording
 from nom_negotiate.cli.names import Names
@@ -13,7 +13,11 @@ from nom_negotiate.cli.output import Column, Line, Output, Span, Table, cells, l
 if TYPE_CHECKING:
     from nom_negotiate.core.identity import Address
     from nom_negotiate.core.negotiation import Move, Negotiation, Spoken
+    from nom_negotiate.core.preferences import Autopilot
     from nom_negotiate.core.terms import Terms
+    from nom_negotiate.desk import Desk
+
+    Autopilots = Mapping[str, Autopilot]
 
 
 def say_negotiation(out: Output, negotiation: Negotiation, viewer: Address | None = None) -> None:
@@ -24,14 +28,34 @@ def say_negotiation(out: Output, negotiation: Negotiation, viewer: Address | Non
     out.lines(summary(negotiation, out.names))
 
 
+def own_autopilots(
+    desk: Desk, viewer: Address | None, found: Sequence[Negotiation]
+) -> Autopilots | None:
+    """Return which of the viewer's own autopilots are on, None where nobody in particular looks."""
+    if viewer is None:
+        return None
+    if not any(each.phase.open for each in found):
+        return {}
+    from nom_negotiate.preferences import autopilots
+
+    return autopilots(desk.party(viewer))
+
+
 def show_negotiation(
-    out: Output, negotiation: Negotiation, now: int, viewer: Address | None = None
+    out: Output,
+    negotiation: Negotiation,
+    now: int,
+    viewer: Address | None = None,
+    on: Autopilots | None = None,
 ) -> None:
     """Print all there is to a negotiation: as JSON, or with tables and a drawing."""
     if out.as_json:
-        out.json(shapes.of_negotiation(negotiation, viewer, out.names))
+        out.json(_shape(negotiation, viewer, out.names, on))
         return
     out.lines(header(negotiation, now, out.names))
+    may = (on or {}).get(negotiation.id)
+    if may is not None:
+        out.lines([line(f"  {'autopilot':<10}{_flying(may)}")])
     if negotiation.moves:
         out.lines([[]])
         out.table(moves(negotiation, now))
@@ -45,13 +69,34 @@ def show_negotiation(
         out.lines([[], *ending(negotiation, now, out.names)])
 
 
+def _shape(
+    negotiation: Negotiation, viewer: Address | None, names: Names, on: Autopilots | None
+) -> dict[str, Any]:
+    shape = shapes.of_negotiation(negotiation, viewer, names)
+    if on is not None:
+        may = on.get(negotiation.id)
+        shape["autopilot"] = (
+            None if may is None else {"max_rounds": may.max_rounds, "auto_accept": may.auto_accept}
+        )
+    return shape
+
+
+def _flying(may: Autopilot) -> str:
+    more = ", takes what is near the target" if may.auto_accept else ""
+    return f"on, up to round {may.max_rounds}{more}"
+
+
 def list_negotiations(
-    out: Output, found: Iterable[Negotiation], now: int, viewer: Address | None = None
+    out: Output,
+    found: Iterable[Negotiation],
+    now: int,
+    viewer: Address | None = None,
+    on: Autopilots | None = None,
 ) -> None:
     """Print negotiations: as JSON, or as a table. Nothing where there are none."""
     if out.as_json:
         names = out.names
-        out.json([shapes.of_negotiation(negotiation, viewer, names) for negotiation in found])
+        out.json([_shape(negotiation, viewer, names, on) for negotiation in found])
         return
     listed = list(found)
     columns, rows = _LISTED, [_listed(negotiation, now, out.names) for negotiation in listed]
@@ -61,6 +106,13 @@ def list_negotiations(
         rows = [
             [*row, Span(str(count) if count else "", "warn")]
             for row, count in zip(rows, unread, strict=True)
+        ]
+    flying = [(on or {}).get(each.id) for each in listed]
+    if any(flying):
+        columns = (*columns, Column("AUTOPILOT"))
+        rows = [
+            [*row, Span("" if may is None else f"to round {may.max_rounds}")]
+            for row, may in zip(rows, flying, strict=True)
         ]
     if rows:
         out.table(Table(columns, rows))

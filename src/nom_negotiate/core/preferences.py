@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Context, Decimal
+from hashlib import sha256
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -68,6 +69,11 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     def secret(self) -> str:
         """Return what nobody else knows: the salt, or what there is without one."""
         return self.salt or f"{self.reservation_price} {self.target_quantity}"
+
+    def varied(self, what: str) -> Decimal:
+        """Return a part of one that differs from one thing to another, and nobody else can tell."""
+        digest = sha256(f"{self.secret} {what}".encode()).digest()
+        return Decimal(int.from_bytes(digest[:2])) / 0xFFFF
 
     def worth(self, role: Role, terms: Terms) -> Decimal:
         """Return what a deal is worth, exactly: 0 like no deal, less beyond the limits.

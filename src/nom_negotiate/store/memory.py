@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from nom_negotiate import codec
@@ -314,14 +313,22 @@ class MemoryStore:
         return sorted(found.values(), key=lambda each: each.timestamp, reverse=True)[:at_most]
 
     def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
-        """Return listings over a chemical that stand."""
-        found = (listing for party in self.parties() for listing in self.listings(party)[0])
-        standing = (
-            each
-            for each in found
-            if each.chemical == chemical and each.status is ListingStatus.ACTIVE
+        """Return of each party the last listing over a chemical that stands and says a price."""
+        found = (
+            max(
+                (
+                    each
+                    for each in self.listings(party)[0]
+                    if each.chemical == chemical
+                    and each.price is not None
+                    and each.status is ListingStatus.ACTIVE
+                ),
+                key=lambda each: each.created,
+                default=None,
+            )
+            for party in self.parties()
         )
-        return list(islice(standing, at_most))
+        return [each for each in found if each is not None][:at_most]
 
     def pack(
         self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST

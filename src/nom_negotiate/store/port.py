@@ -491,7 +491,10 @@ class Store(Protocol):
         """
 
     def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
-        """Return listings over a chemical that stand, of parties that changed theirs last."""
+        """Return of each party the last listing over a chemical that stands and says a price.
+
+        Of parties that changed theirs last. A hint, as `recent_transactions` is.
+        """
 
     def pack(
         self, before: int, *, party: Address | None = None, at_most: int = PACK_AT_MOST

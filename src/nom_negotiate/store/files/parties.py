@@ -199,13 +199,11 @@ class Parties(Root):
             return recent.transactions(self.layout, chemical, at_most)
 
     def recent_listings(self, chemical: str, at_most: int) -> list[Listing]:
-        """Return listings over a chemical that stand, of parties that changed theirs last."""
+        """Return of each party the last listing over a chemical that stands and says a price."""
         from nom_negotiate.store.files import recent
 
         with reported("look for recent listings"):
-            lately = recent.parties(self.layout, "listings")
-        found = (listing for party in lately for listing in self.listings(party)[0])
-        return recent.standing(found, chemical, at_most)
+            return recent.listings(self.layout, chemical, at_most)
 
     def _records(
         self,
