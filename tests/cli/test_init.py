@@ -93,8 +93,16 @@ def test_a_party_may_have_a_display_name_from_the_beginning(nom: Nom) -> None:
     profile = Desk(nom.root).party(ALICE).profile
     assert profile is not None
     assert profile.display_name == "Team Alice"
-    said = nom.ok("init", "--party", ALICE, "--name", "Another")
-    assert f"{ALICE} was here already, and keeps its display name" in said.err
+
+
+def test_a_party_that_is_here_already_may_have_another_display_name(nom: Nom) -> None:
+    nom.start()
+    said = nom.ok("init", "--party", ALICE, "--name", "Team Alice")
+    assert f"{ALICE} (Team Alice)" in said.out
+    assert f"{ALICE} (Team Alice)" in nom.ok("ls", "--as", ALICE).out
+    refused = nom("init", "--party", ALICE, "--name", "x" * 101)
+    assert (refused.status, "display name" in refused.err) == (2, True)
+    assert f"{ALICE} (Team Alice)" in nom.ok("init").out
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.contract.test_negotiating import ID, refusal, start
 from tests.support import ALICE, BOB, CAROL, DAY, NOON, Clock
 
-from nom_negotiate import Desk, Limits, Party, Phase, Settings
+from nom_negotiate import Desk, InputError, Limits, Party, Phase, Settings, Store
 
 WRONG = [
     ({"price": -1}, "invalid_number", "price"),
@@ -74,6 +75,19 @@ def test_a_closed_root_refuses_newcomers_and_admits_neither_of_two(
     profile = desk.party(BOB).profile
     assert profile is not None
     assert profile.display_name == "Bob"
+
+
+def test_a_party_calls_itself_something_else(store: Store, desk: Desk, alice: Party) -> None:
+    before = alice.rename("Alice")
+    assert (before.display_name, alice.profile) == ("Alice", before)
+    after = alice.rename("Swift Fox")
+    assert alice.profile == after == msgspec.structs.replace(before, display_name="Swift Fox")
+    with pytest.raises(InputError, match="display name"):
+        alice.rename("x" * 101)
+    assert alice.profile == after
+    desk.initialise(Settings(closed=True))
+    assert refusal(desk.party(BOB).rename, "Bob") == "closed_root"
+    assert store.parties() == [ALICE]
 
 
 def test_which_chemicals_exist_is_a_setting(desk: Desk, alice: Party) -> None:

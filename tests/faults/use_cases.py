@@ -408,6 +408,17 @@ def is_marked(scene: Scene) -> None:
     assert [filed.transaction.settled for filed in scene.party(BOB).transactions()] == [False]
 
 
+def rename(scene: Scene) -> None:
+    scene.party(ALICE).rename("Swift Fox")
+    scene.reported("alice calls herself something else", is_renamed)
+
+
+def is_renamed(scene: Scene) -> None:
+    profile = scene.party(ALICE).profile
+    assert profile is not None
+    assert profile.display_name == "Swift Fox"
+
+
 def post(scene: Scene) -> None:
     alice = scene.party(ALICE)
     posted = market.post(alice, side="sell", chemical="N", price="2.5", quantity=10)
@@ -717,6 +728,7 @@ CASES: Final = [
     Case("a poll with more answers than is left", oversold, poll, the_first_has_it),
     Case("a mark that closes a listing", used_up, mark_settled, is_closed),
     Case("preferences", started, prefer, is_preferred),
+    Case("another display name", started, rename, is_renamed),
     Case("preferences that were others", preferred, prefer_more, is_preferred_more),
     Case("preferences that are forgotten", started, prefer_and_forget, is_forgotten),
     Case("preferences that take the place of what has ended", flown_and_ended, prefer_any, is_tidy),

@@ -31,7 +31,7 @@ Examples:
 )
 @click.option("--closed/--open", default=None, help="Refuse newcomers, or admit them.")
 @click.option("--party", "parties", multiple=True, metavar="ADDRESS", help="Add a party.")
-@click.option("--name", metavar="TEXT", help="The display name of the one party that is added.")
+@click.option("--name", metavar="TEXT", help="The display name of the one party that is named.")
 @click.option("--chemical", "chemicals", multiple=True, help="All that may be traded.")
 @arguments.idle
 @arguments.life
@@ -93,8 +93,13 @@ def init(
     for address in addresses:
         if desk.add_party(address, display_name=name):
             added.append(address)
+        elif name is not None and settings.isolation is Isolation.UNIX:
+            app.out.notice(
+                f"{address} was here already, and keeps its display name: its own user may write it"
+                f" into {address}/init.json"
+            )
         elif name is not None:
-            app.out.notice(f"{address} was here already, and keeps its display name")
+            desk.party(address).rename(name)
     if settings.isolation is Isolation.UNIX:
         unix.give(desk, users, addresses[0] if addresses else None)
     _say(app, desk, settings, new, added)

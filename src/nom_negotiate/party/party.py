@@ -18,7 +18,7 @@ from nom_negotiate.core import rules
 from nom_negotiate.core.identity import parse_address
 from nom_negotiate.core.negotiation import Negotiation, Spoken, view
 from nom_negotiate.core.outcome import Transaction
-from nom_negotiate.core.party import Profile
+from nom_negotiate.core.party import Profile, check_display_name
 from nom_negotiate.core.rules import Action
 from nom_negotiate.core.state import STATE_SCHEMA, Limits, Offer, PartyState, Status
 from nom_negotiate.core.terms import Number, Role, Terms, parse_terms
@@ -448,6 +448,33 @@ class Party(Actor):
                                 market.note(self._store, pen, self.desk.now())
                         return marked
         raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
+
+    def rename(self, display_name: str) -> Profile:
+        """Change what this party calls itself, and return what it says of itself; durable.
+
+        Idempotent. Admits the party where it is new.
+
+        Args:
+            display_name: 1 to 100 characters.
+
+        Raises:
+            InputError: `invalid_text`.
+            RecordError: where what it says of itself cannot be read.
+            RuleViolation: `closed_root`.
+        """
+        check_display_name(display_name)
+        self.desk.admit(self.address)
+        with self._store.writer(self.address) as pen:
+            found = self._store.profile(self.address)
+            if found is not None and found.display_name == display_name:
+                return found
+            if found is None:
+                found = Profile(
+                    address=self.address, display_name=display_name, created=self.desk.now()
+                )
+            changed = msgspec.structs.replace(found, display_name=display_name)
+            pen.write_profile(changed)
+        return changed
 
     @property
     def profile(self) -> Profile | None:

@@ -605,6 +605,12 @@ class MemoryWriter:
         with self._store._lock:
             self._store._listings[self._party].pop(f"{listing_id}{LISTING_SUFFIX}", None)
 
+    def write_profile(self, profile: Profile) -> None:
+        """Replace what this party says of itself."""
+        assert profile.address == self._party, "a pen writes its own party's profile only"
+        with self._store._lock:
+            self._store._profiles[self._party] = codec.encode(profile)
+
     def write_private(self, name: str, data: bytes) -> None:
         """Replace one record of this party's private room."""
         with self._store._lock:

@@ -269,6 +269,9 @@ class Writer(Protocol):
     def remove_listing(self, listing_id: str) -> None:
         """Remove one of this party's own listings; one that is gone already is fine."""
 
+    def write_profile(self, profile: Profile) -> None:
+        """Replace what this party says of itself."""
+
     def write_private(self, name: str, data: bytes) -> None:
         """Replace one record of this party's private room, which nobody else can read.
 

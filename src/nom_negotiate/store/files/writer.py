@@ -14,7 +14,7 @@ from nom_negotiate.core.identity import (
 )
 from nom_negotiate.core.negotiation import Snapshot
 from nom_negotiate.core.outcome import Transaction
-from nom_negotiate.core.party import Listing
+from nom_negotiate.core.party import Listing, Profile
 from nom_negotiate.core.state import PartyState
 from nom_negotiate.errors import Conflict, RecordError
 from nom_negotiate.store.files import (
@@ -155,6 +155,12 @@ class FileWriter:
         with reported(f"remove the listing {listing_id}"):
             room = bounded.check_room(self._layout, self._party, "listings")
             self._disk.remove(f"{room}/{check_listing_id(listing_id)}{LISTING_SUFFIX}")
+
+    def write_profile(self, profile: Profile) -> None:
+        """Replace what this party says of itself."""
+        assert profile.address == self._party, "a pen writes its own party's profile only"
+        with reported("write your profile"):
+            self._disk.replace(self._layout.profile(self._party), codec.encode(profile))
 
     def write_private(self, name: str, data: bytes) -> None:
         """Replace one record of this party's private room, which nobody else can read."""
