@@ -2,7 +2,7 @@
 
 Run in the arena's environment (benchmarks/arena-requirements.txt):
 
-    python -m benchmarks.refit_acceptance --scenarios 60
+    python -m benchmarks.refit_acceptance --scenarios 40
     python -m benchmarks.refit_acceptance --probes kept.jsonl
 
 Ridge logistic regression by Newton's method on standardised features: the penalty keeps features
@@ -12,6 +12,7 @@ that say nearly the same from fighting each other. The weights are for the plain
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import sys
@@ -22,10 +23,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.arena import probes
+from benchmarks.arena import plain, probes
 from benchmarks.arena.games import BUILT_IN, OTHERS, STRONG
 from benchmarks.arena.measures import measured
-from benchmarks.arena.scenarios import HELD_OUT, TUNED
+from benchmarks.arena.scenarios import HELD_OUT, TUNED, draw
 
 TARGET: Final = Path("src/nom_negotiate/advisor/coefficients.py")
 PENALTY: Final = 20.0
@@ -45,7 +46,7 @@ WEIGHTS: Final[dict[str, float]] = {
 def main(arguments: Sequence[str]) -> int:
     """Gather probes, fit, and write the weights."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refit_acceptance")
-    parser.add_argument("--scenarios", type=int, default=60, help="of each kind (default: 60)")
+    parser.add_argument("--scenarios", type=int, default=40, help="of each kind (default: 40)")
     parser.add_argument(
         "--probes", type=Path, nargs="+", help="probes that were kept, instead of playing"
     )
@@ -78,8 +79,9 @@ def main(arguments: Sequence[str]) -> int:
 def _gathered(scenarios: int) -> list[tuple[dict[str, float], bool]]:
     everybody = [*BUILT_IN, *STRONG, *OTHERS]
     found = [
-        *probes.gather(everybody, scenarios, TUNED, SEED),
-        *probes.gather(everybody, scenarios, HELD_OUT, 2 * SEED),
+        *probes.gather(everybody, scenarios, functools.partial(draw, ranges=TUNED), SEED),
+        *probes.gather(everybody, scenarios, functools.partial(draw, ranges=HELD_OUT), SEED),
+        *probes.gather(everybody, scenarios, plain.draw, SEED),
     ]
     return [(probe.features, probe.accepted) for probe in found]
 

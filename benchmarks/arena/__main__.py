@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.arena import contest, probes
+from benchmarks.arena import contest, plain, probes
 from benchmarks.arena.games import ADVISOR, BUILT_IN, OTHERS, STRONG
 from benchmarks.arena.measures import measured
-from benchmarks.arena.scenarios import HELD_OUT, TUNED
+from benchmarks.arena.scenarios import HELD_OUT, TUNED, Scenario, draw
+
+DRAWN: Final[dict[str, Callable[[int], Scenario]]] = {
+    "tuned": functools.partial(draw, ranges=TUNED),
+    "held-out": functools.partial(draw, ranges=HELD_OUT),
+    "plain": plain.draw,
+}
+"""Who draws the scenarios."""
+
+READINGS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "ours_to_its": lambda name, other: True,
+    "without_its_like": lambda name, other: other != name,
+    "against_built_in": lambda name, other: other in BUILT_IN,
+    "against_strong": lambda name, other: other in STRONG,
+}
+"""Against whom a contestant, by name, and the advisor are compared."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,17 +40,16 @@ def main(arguments: Sequence[str]) -> int:
     # NegMAS and its agents warn of what we cannot change.
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    ranges = HELD_OUT if told.held_out else TUNED
     pool = [*BUILT_IN, *STRONG]
     others = [*pool, *OTHERS] if told.everybody else pool
     found: dict[str, Any] = {
-        "ranges": "held out" if told.held_out else "tuned",
+        "drawn": told.drawn,
         "seed": told.seed,
         "scenarios": told.scenarios,
     }
-    found["contest"] = _contest(told, others, ranges, told.contestants or pool)
+    found["contest"] = _contest(told, others, told.contestants or pool)
     if told.probes:
-        gathered = probes.gather(others, told.probes, ranges, told.seed + 5_000_000)
+        gathered = probes.gather(others, told.probes, DRAWN[told.drawn], told.seed + 5_000_000)
         found["probability"] = measured(
             [probe.said for probe in gathered], [probe.accepted for probe in gathered]
         )
@@ -42,8 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _contest(told: Any, others: list[str], ranges: Any, contestants: list[str]) -> dict[str, Any]:
-    played = list(contest.games(others, told.scenarios, ranges, told.seed))
+def _contest(told: Any, others: list[str], contestants: list[str]) -> dict[str, Any]:
+    played = list(contest.games(others, told.scenarios, DRAWN[told.drawn], told.seed))
     ours = contest.contend(ADVISOR, played)
     rows: dict[str, Any] = {ADVISOR: _row(ours)}
     rows[ADVISOR]["p50_ms"] = round(1_000 * contest.percentile(ours.seconds, 50), 3)
@@ -53,8 +68,9 @@ def _contest(told: Any, others: list[str], ranges: Any, contestants: list[str]) 
         print(f"arena: {name}", file=sys.stderr)
         standing = _kept(told, name, played)
         rows[name] = _row(standing)
-        found = contest.ratio(ours, standing, played)
-        rows[name]["ours_to_its"] = found and [round(number, 3) for number in found]
+        for label, some in READINGS.items():
+            found = contest.ratio(ours, standing, played, functools.partial(some, name))
+            rows[name][label] = found and [round(number, 3) for number in found]
     return rows
 
 
@@ -62,7 +78,7 @@ def _kept(told: Any, name: str, played: list[contest.Game]) -> contest.Standing:
     """Let a contestant play, or look up what it made of the same games before."""
     if told.keep is None:
         return contest.contend(name, played)
-    which = f"{'held' if told.held_out else 'tuned'}-{told.seed}-{told.scenarios}-{len(played)}"
+    which = f"{told.drawn}-{told.seed}-{told.scenarios}-{len(played)}"
     path = told.keep / f"{which}-{name}.json"
     if not path.exists():
         told.keep.mkdir(parents=True, exist_ok=True)
@@ -92,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenarios", type=int, default=40, help="how many (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="of the first scenario (default: 0)")
     parser.add_argument(
-        "--held-out", action="store_true", help="other grids, limits, targets and deadlines"
+        "--drawn",
+        choices=tuple(DRAWN),
+        default="tuned",
+        help="where scenarios come from: the ranges for tuning, those held out, another hand",
     )
     parser.add_argument(
         "--everybody", action="store_true", help="a dozen more counterparties than the pool"

@@ -10,13 +10,13 @@ Rules of the room:
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean, quantiles
 from typing import Final
 
 from benchmarks.arena.games import Played, play
-from benchmarks.arena.scenarios import Ranges, Scenario, draw
+from benchmarks.arena.scenarios import Scenario
 
 RESAMPLES: Final = 2_000
 
@@ -59,10 +59,12 @@ class Standing:
         return mean(self.advantages)
 
 
-def games(others: Sequence[str], scenarios: int, ranges: Ranges, seed: int) -> Iterator[Game]:
+def games(
+    others: Sequence[str], scenarios: int, draw: Callable[[int], Scenario], seed: int
+) -> Iterator[Game]:
     """Yield the games: each counterparty in each scenario, roles and first moves in turns."""
     for index in range(scenarios):
-        scenario = draw(seed + index, ranges)
+        scenario = draw(seed + index)
         for number, other in enumerate(others):
             turn = index + number
             yield Game(
@@ -100,17 +102,30 @@ def _played(name: str, game: Game) -> Played:
 
 
 def ratio(
-    ours: Standing, other: Standing, contest: Sequence[Game]
+    ours: Standing,
+    other: Standing,
+    contest: Sequence[Game],
+    counts: Callable[[str], bool] = lambda other: True,
 ) -> tuple[float, float, float] | None:
     """Return how many times the other's mean advantage ours is, with the 95 % interval.
 
     None where the other gained nothing, in sum or in a sample of the scenarios: there is no ratio.
+
+    Args:
+        ours: what we made of the games.
+        other: what it made of them.
+        contest: the games.
+        counts: whether games against a counterparty of this name count.
     """
     blocks: dict[int, tuple[float, float]] = {}
     for game, mine, its in zip(contest, ours.advantages, other.advantages, strict=True):
+        if not counts(game.other):
+            continue
         before = blocks.get(game.index, (0.0, 0.0))
         blocks[game.index] = (before[0] + mine, before[1] + its)
     sums = list(blocks.values())
+    if sum(its for _, its in sums) <= 0:
+        return None
     rng = random.Random(1)
     found = []
     for _ in range(RESAMPLES):
@@ -121,7 +136,7 @@ def ratio(
         found.append(sum(a for a, _ in drawn) / its)
     found.sort()
     return (
-        ours.mean / other.mean,
+        sum(mine for mine, _ in sums) / sum(its for _, its in sums),
         found[int(0.025 * RESAMPLES)],
         found[int(0.975 * RESAMPLES)],
     )

@@ -8,12 +8,14 @@ to the other, or what the advisor suggests. Whether the other accepts it is seen
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from benchmarks.arena import games
-from benchmarks.arena.scenarios import Ranges, draw
+from benchmarks.arena.scenarios import Scenario
 from nom_negotiate.advisor import acceptance, policy
+from nom_negotiate.advisor.counterparty import read
 from nom_negotiate.advisor.situation import understand
 from nom_negotiate.advisor.utility import table
 
@@ -51,9 +53,10 @@ class Prober(games.Advised):
         situation = understand(*positional, **named)
         worths = table(situation)
         price, quantity = self._drawn(situation, worths)
-        named_features = acceptance.features(situation, worths, price, quantity)
+        reading = read(situation, worths)
+        named_features = acceptance.features(situation, worths, reading, price, quantity)
         try:
-            said = acceptance.probability(situation, worths, price, quantity)
+            said = acceptance.probability(situation, worths, price, quantity, reading)
         except KeyError:  # while there are no weights for these features yet
             said = 0.5
         self.probes.append(Probe(named_features, said))
@@ -80,11 +83,13 @@ class Prober(games.Advised):
         return outcome
 
 
-def gather(opponents: list[str], scenarios: int, ranges: Ranges, seed: int) -> list[Probe]:
+def gather(
+    opponents: list[str], scenarios: int, draw: Callable[[int], Scenario], seed: int
+) -> list[Probe]:
     """Play against each opponent and return all probes."""
     found: list[Probe] = []
     for index in range(scenarios):
-        scenario = draw(seed + index, ranges)
+        scenario = draw(seed + index)
         for number, name in enumerate(opponents):
             seats: list[Prober] = []
 

@@ -60,6 +60,8 @@ class Side:
         target: the quantity that is wanted.
         worth: of each outcome: 0 like no deal, 1 the best.
         reserved: what no deal is worth in the measure that NegMAS's negotiators see.
+        plain: whether they see what is worse than no deal on the same scale, and so below 0 if it
+            is much worse; otherwise it is drawn together into what is left from 0 to `reserved`.
     """
 
     buying: bool
@@ -67,9 +69,13 @@ class Side:
     target: float
     worth: dict[tuple[float, float], float]
     reserved: float
+    plain: bool = False
 
     def seen(self) -> dict[tuple[float, float], float]:
-        """Return the utility as NegMAS's negotiators see it: from 0 to 1, no deal `reserved`."""
+        """Return the utility as NegMAS's negotiators see it: at most 1, no deal `reserved`."""
+        if self.plain:
+            kept = self.reserved
+            return {outcome: kept + (1 - kept) * worth for outcome, worth in self.worth.items()}
         low = min(0.0, *self.worth.values())
         return {
             outcome: self.reserved + (1 - self.reserved) * worth

@@ -403,3 +403,41 @@ def test_nothing_that_is_no_better_than_no_deal_is_ever_suggested(
         assert advice.quantity in (5, 10, 20, 40)
     assert 0 <= advice.acceptance <= 1
     assert 0 <= advice.confidence <= 1
+
+
+# ------------------------------------------------------------------ what is kept in memory
+
+
+def test_a_utility_written_where_it_is_handed_over_is_asked_about_the_whole_grid_once() -> None:
+    asked = []
+
+    def worth(price: float, quantity: float) -> float:
+        asked.append((price, quantity))
+        return margin(price, quantity)
+
+    for round_no in range(1, 4):
+        buyer([], round_no=round_no, own_utility=lambda p, q: worth(p, q))
+    assert len(asked) < 3 * len(PRICES) * len(QUANTITIES)
+
+
+def test_a_seat_that_is_used_for_another_negotiation_is_asked_anew() -> None:
+    class Seat:
+        limit = 6.5
+
+        def worth(self, price: float, quantity: float) -> float:
+            return self.limit - price
+
+    seat = Seat()
+    last = said((1, "opponent", 6.0, 200))
+    assert buyer(last, 1, own_utility=seat.worth)[0] == "accept"
+    assert buyer(last, 1, own_utility=lambda p, q: seat.worth(p, q))[0] == "accept"
+    seat.limit = 5.0
+    assert buyer(last, 1, own_utility=seat.worth)[0] == "counter"
+    assert buyer(last, 1, own_utility=lambda p, q: seat.worth(p, q))[0] == "counter"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_two_lambdas_of_one_line_over_other_numbers_are_two_utilities(sign: int) -> None:
+    made = [lambda p, q, end=end: end - p for end in (7.5, 4.6)][::sign]
+    answers = {buyer(said((1, "opponent", 5.0, 200)), 1, own_utility=one)[0] for one in made}
+    assert answers == {"accept", "counter"}

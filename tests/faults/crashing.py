@@ -23,7 +23,8 @@ from typing import Final, NamedTuple, Protocol
 
 from tests.faults import power
 from tests.faults.invariants import lasting, nothing_left_over, polled, torn
-from tests.faults.memory_os import MemoryOS, Step, installed
+from tests.faults.memory_host import installed
+from tests.faults.memory_os import MemoryOS, Step
 from tests.faults.scene import ROOT, Fact, Scene
 from tests.support import HOUR, Clock
 

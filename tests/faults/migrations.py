@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.invariants import below
-from tests.faults.memory_os import MemoryOS, Tree, installed
+from tests.faults.memory_host import installed
+from tests.faults.memory_os import MemoryOS, Tree
 from tests.faults.scene import Scene
 from tests.support import Clock
 from tests.unit.legacy_fixtures import ALICE, BOB, CAROL, T0, OldTree

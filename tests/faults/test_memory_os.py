@@ -23,15 +23,8 @@ from hypothesis.stateful import (
     rule,
 )
 from tests.faults import power
-from tests.faults.memory_os import (
-    HOME,
-    MemoryLocks,
-    MemoryOS,
-    NotInMemory,
-    Step,
-    installed,
-    modules_of_the_file_store,
-)
+from tests.faults.memory_host import MemoryLocks, installed, modules_of_the_file_store
+from tests.faults.memory_os import HOME, MemoryOS, NotInMemory, Step
 from tests.support import NOON, Clock
 
 from nom_negotiate.store.files import atomic, locking, store

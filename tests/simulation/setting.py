@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.faults.memory_os import MemoryLocks, MemoryOS, installed
+from tests.faults.memory_host import MemoryLocks, installed
+from tests.faults.memory_os import MemoryOS
 from tests.simulation.instants import ROOT
 from tests.simulation.scheduler import (
     Dangers,

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import pytest
-from tests.faults.memory_os import Step, installed
+from tests.faults.memory_host import installed
+from tests.faults.memory_os import Step
 from tests.simulation import books, model, setting
 from tests.simulation.history import Call, History
 from tests.simulation.instants import ROOT, Instants, Place, Violation, namespaces

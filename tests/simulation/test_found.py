@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.memory_os import MemoryOS, Step, installed
+from tests.faults.memory_host import installed
+from tests.faults.memory_os import MemoryOS, Step
 from tests.simulation.instants import ROOT
 from tests.support import ALICE, BOB, DAY, NOON
 

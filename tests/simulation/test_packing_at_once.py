@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.faults.memory_os import MemoryOS, Step, installed
+from tests.faults.memory_host import installed
+from tests.faults.memory_os import MemoryOS, Step
 from tests.simulation import setting
 from tests.simulation.instants import ROOT
 from tests.simulation.scheduler import Actor, Scheduler

@@ -13,7 +13,7 @@ import math
 from typing import Final
 
 from nom_negotiate.advisor.coefficients import WEIGHTS
-from nom_negotiate.advisor.counterparty import taste
+from nom_negotiate.advisor.counterparty import Reading, read
 from nom_negotiate.advisor.situation import Situation
 from nom_negotiate.advisor.utility import Table
 
@@ -24,19 +24,33 @@ KNOTS: Final = (-0.5, -0.25, -0.1, -0.03, 0.0, 0.05, 0.15)
 """Where the effect of what they would gain over what they last asked for may change its slope."""
 
 
-def probability(s: Situation, table: Table, price: float, quantity: float) -> float:
-    """Return the probability that an offer made now is accepted."""
+def probability(
+    s: Situation, table: Table, price: float, quantity: float, reading: Reading | None = None
+) -> float:
+    """Return the probability that an offer made now is accepted.
+
+    Args:
+        s: the situation.
+        table: what the outcomes are worth.
+        price: of the offer.
+        quantity: of the offer.
+        reading: what the counterparty's offers tell, if it is known already.
+    """
     if s.over or s.round > s.last_offer:
         return 0.0
+    reading = reading or read(s, table)
     score = sum(
-        WEIGHTS[name] * value for name, value in features(s, table, price, quantity).items()
+        WEIGHTS[name] * value
+        for name, value in features(s, table, reading, price, quantity).items()
     )
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
-def features(s: Situation, table: Table, price: float, quantity: float) -> dict[str, float]:
+def features(
+    s: Situation, table: Table, reading: Reading, price: float, quantity: float
+) -> dict[str, float]:
     """Return what the model looks at, by name; each is bounded."""
-    law = taste(s, table)
+    law = reading.law
     span = (table.p[-1] - table.p[0]) or 1.0
     reach = (table.q[-1] - table.q[0]) or 1.0
     sign = 1.0 if s.buying else -1.0
@@ -88,6 +102,13 @@ def features(s: Situation, table: Table, price: float, quantity: float) -> dict[
         "liking_final": _bounded(liking) * final,
         "ground_ending": ground * ending,
     }
+    clock = reading.clock
+    over = 0.0 if clock is None else _bounded(liking - clock.liking(s.answered))
+    values["clocked"] = 0.0 if clock is None else 1.0
+    values["over_clock"] = max(-0.1, min(0.1, over))
+    values["over_clock_spread"] = (
+        0.0 if clock is None else max(-3.0, min(3.0, over / (clock.spread + 0.02)))
+    )
     for knot in KNOTS:
         bend = max(0.0, gap - knot)
         values[f"gap{knot:+.2f}"] = bend

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from nom_negotiate.advisor.acceptance import probability
-from nom_negotiate.advisor.counterparty import Taste, taste
+from nom_negotiate.advisor.counterparty import Reading, Taste, read
 from nom_negotiate.advisor.situation import Situation, Spoken
 from nom_negotiate.advisor.utility import Table
 
@@ -52,15 +52,16 @@ class Policy:
             out, `wide`.
     """
 
-    e: float = 0.055
+    e: float = 0.04
     floor: float = 0.20
     least: float = 0.10
-    hope: float = 0.12
+    hope: float = 0.5
     margin: float = 0.05
     recent: int = 5
     trials: int = 20
     band: float = 0.1
     wide: float = 0.25
+    clock: float = 0.03
 
 
 DEFAULT: Final = Policy()
@@ -101,14 +102,14 @@ def decide(
     """
     offer = s.on_table
     offered = None if offer is None else _worth(s, table, offer)
-    law = taste(s, table)
-    candidates = _candidates(s, table, law)
-    floor = _floor(s, candidates, law, policy, _shift(session_id))
+    reading = read(s, table)
+    candidates = _candidates(s, table, reading.law)
+    floor = _floor(s, candidates, reading, policy, _shift(session_id))
     target = _target(s, floor, [_worth(s, table, o) for o in s.received], policy)
     choice = None if s.over else _choose(s, table, candidates, target, floor, policy)
     value = None
     if choice is not None and s.received and s.round == s.last_offer:
-        closing, value = _closing(s, table, candidates, policy)
+        closing, value = _closing(s, table, candidates, reading, policy)
         if value >= policy.hope * closing.worth:
             choice = closing
     if offer is not None and offered is not None and offered > NOTHING:
@@ -153,13 +154,18 @@ def _candidates(s: Situation, table: Table, law: Taste) -> list[Candidate]:
 
 
 def _floor(
-    s: Situation, candidates: list[Candidate], law: Taste, policy: Policy, shift: float
+    s: Situation, candidates: list[Candidate], reading: Reading, policy: Policy, shift: float
 ) -> float:
     """Return the best that the counterparty would take if it took what it last asked for."""
     if not s.received:
         return policy.floor * shift
     floor = policy.floor if s.round < s.last_offer else policy.least
-    asked = min(law.liking(o.p, o.q) for o in s.received[-policy.recent :]) + policy.margin
+    if reading.clock is not None:
+        asked = reading.clock.liking(s.rounds / (s.rounds + 1)) + policy.clock
+    else:
+        asked = (
+            min(reading.law.liking(o.p, o.q) for o in s.received[-policy.recent :]) + policy.margin
+        )
     best = max((c.worth for c in candidates if c.liking >= asked), default=floor * shift)
     return max(policy.least * shift, best)
 
@@ -208,7 +214,7 @@ def _choose(
 
 
 def _closing(
-    s: Situation, table: Table, candidates: list[Candidate], policy: Policy
+    s: Situation, table: Table, candidates: list[Candidate], reading: Reading, policy: Policy
 ) -> tuple[Candidate, float]:
     """Return the last offer that they can accept, and what is to be expected of it.
 
@@ -225,7 +231,8 @@ def _closing(
         )
         if choice is None:
             break
-        expected = choice.worth * probability(s, table, table.p[choice.i], table.q[choice.j])
+        price, quantity = table.p[choice.i], table.q[choice.j]
+        expected = choice.worth * probability(s, table, price, quantity, reading)
         if expected > value:
             best, value = choice, expected
     return best, value

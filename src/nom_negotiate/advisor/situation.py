@@ -92,6 +92,11 @@ class Situation:
         return self.rounds if self.first else self.rounds - 1
 
     @property
+    def answered(self) -> float:
+        """Return the time at which the counterparty will have answered an offer made now."""
+        return (self.round + (0 if self.first else 1)) / (self.rounds + 1)
+
+    @property
     def time(self) -> float:
         """Return how much of the time is over: from 1/(rounds + 1) to rounds/(rounds + 1)."""
         return self.round / (self.rounds + 1)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Final
 
 from nom_negotiate.advisor.numbers import like
@@ -21,6 +23,9 @@ from nom_negotiate.advisor.situation import OwnUtility, Situation
 
 MOST_OUTCOMES: Final = 1_200
 """How many outcomes are looked at; a larger grid is thinned out."""
+
+SPOTS: Final = 12
+"""Outcomes by which a utility is known again."""
 
 NEVER: Final = -math.inf
 """The worth of an outcome that nobody can judge."""
@@ -101,15 +106,62 @@ def table(situation: Situation) -> Table:
     prices = thinned(s.prices, per_price, float(s.limit))
     quantities = thinned(s.quantities, per_quantity, float(s.target))
     utility = s.own_utility or Surplus(s.buying, float(s.limit), float(s.target))
+    # Whoever reuses an object for another negotiation gets other answers here.
+    ask = _two_armed(utility)
+    spots = tuple(_judge(ask, price, quantity) for price, quantity in _spots(prices, quantities))
     try:
-        return _table(utility, prices, quantities)
+        return _table(_Asked(utility), spots, prices, quantities)
     except TypeError:  # a callable that cannot be hashed
         return Table(utility, prices, quantities)
 
 
 @functools.lru_cache(maxsize=32)
-def _table(utility: OwnUtility, prices: tuple[Any, ...], quantities: tuple[Any, ...]) -> Table:
-    return Table(utility, prices, quantities)
+def _table(
+    asked: _Asked, _spots: tuple[float, ...], prices: tuple[Any, ...], quantities: tuple[Any, ...]
+) -> Table:
+    return Table(asked.utility, prices, quantities)
+
+
+def _spots(prices: Sequence[Any], quantities: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield a few outcomes from all over the grids."""
+    for step in range(SPOTS):
+        yield (
+            prices[step * (len(prices) - 1) // (SPOTS - 1)],
+            quantities[step * 5 % SPOTS * (len(quantities) - 1) // (SPOTS - 1)],
+        )
+
+
+class _Asked:
+    """A utility, equal to another one that is the same function of the same things.
+
+    A lambda that is written where it is handed over is a new one each time.
+    """
+
+    __slots__ = ("_made_of", "utility")
+
+    def __init__(self, utility: OwnUtility) -> None:
+        self.utility = utility
+        self._made_of: tuple[object, ...] | None = None
+        if isinstance(utility, FunctionType) and not utility.__kwdefaults__:
+            try:
+                cells = [cell.cell_contents for cell in utility.__closure__ or ()]
+            except ValueError:  # one of them is not set yet
+                return
+            self._made_of = (utility.__code__, *cells, *(utility.__defaults__ or ()))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Asked):
+            return NotImplemented
+        if self._made_of is None or other._made_of is None:
+            return bool(self.utility == other.utility)
+        return len(self._made_of) == len(other._made_of) and all(
+            map(operator.is_, self._made_of, other._made_of)
+        )
+
+    def __hash__(self) -> int:
+        if self._made_of is None:
+            return hash(self.utility)
+        return hash(tuple(map(id, self._made_of)))
 
 
 def _two_armed(utility: OwnUtility) -> OwnUtility:
