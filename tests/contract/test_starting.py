@@ -78,15 +78,15 @@ def test_a_closed_root_refuses_newcomers_and_admits_neither_of_two(
 
 
 def test_a_party_calls_itself_something_else(store: Store, desk: Desk, alice: Party) -> None:
-    before = alice.rename("Alice")
+    before = alice.set_display_name("Alice")
     assert (before.display_name, alice.profile) == ("Alice", before)
-    after = alice.rename("Swift Fox")
+    after = alice.set_display_name("Swift Fox")
     assert alice.profile == after == msgspec.structs.replace(before, display_name="Swift Fox")
     with pytest.raises(InputError, match="display name"):
-        alice.rename("x" * 101)
+        alice.set_display_name("x" * 101)
     assert alice.profile == after
     desk.initialise(Settings(closed=True))
-    assert refusal(desk.party(BOB).rename, "Bob") == "closed_root"
+    assert refusal(desk.party(BOB).set_display_name, "Bob") == "closed_root"
     assert store.parties() == [ALICE]
 
 

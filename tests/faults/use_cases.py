@@ -409,7 +409,7 @@ def is_marked(scene: Scene) -> None:
 
 
 def rename(scene: Scene) -> None:
-    scene.party(ALICE).rename("Swift Fox")
+    scene.party(ALICE).set_display_name("Swift Fox")
     scene.reported("alice calls herself something else", is_renamed)
 
 

@@ -99,7 +99,7 @@ def init(
                 f" into {address}/init.json"
             )
         elif name is not None:
-            desk.party(address).rename(name)
+            desk.party(address).set_display_name(name)
     if settings.isolation is Isolation.UNIX:
         unix.give(desk, users, addresses[0] if addresses else None)
     _say(app, desk, settings, new, added)

@@ -449,7 +449,7 @@ class Party(Actor):
                         return marked
         raise NotFound("unknown_transaction", f"{self.address} has no transaction {name[:80]!a}")
 
-    def rename(self, display_name: str) -> Profile:
+    def set_display_name(self, display_name: str) -> Profile:
         """Change what this party calls itself, and return what it says of itself; durable.
 
         Idempotent. Admits the party where it is new.

@@ -533,7 +533,10 @@ class Disk:
             return
 
     def _open(self, path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        # From its birth on nobody may read what is to be private: the power may fail before the
+        # mode that it gets afterwards is on the disk.
+        mode = FILE_MODE if self.file_mode is None else FILE_MODE & self.file_mode
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
 
     def _write(self, fd: int, data: bytes) -> None:
         written = os.write(fd, data) if data else 0
