@@ -50,11 +50,15 @@ def main(arguments: Sequence[str]) -> int:
     found["contest"] = _contest(told, others, told.contestants or pool)
     if told.probes:
         gathered = probes.gather(others, told.probes, DRAWN[told.drawn], told.seed + 5_000_000)
-        found["probability"] = measured(
-            [probe.said for probe in gathered], [probe.accepted for probe in gathered]
-        )
+        found["probability"] = {"all": _measured(gathered)}
+        for kind in sorted({probe.kind for probe in gathered}):
+            found["probability"][kind] = _measured([p for p in gathered if p.kind == kind])
     print(json.dumps(found, indent=2))
     return 0
+
+
+def _measured(gathered: Sequence[probes.Probe]) -> dict[str, float]:
+    return measured([p.said for p in gathered], [p.accepted for p in gathered])
 
 
 def _contest(told: Any, others: list[str], contestants: list[str]) -> dict[str, Any]:

@@ -19,16 +19,18 @@ from nom_negotiate.advisor.counterparty import read
 from nom_negotiate.advisor.situation import understand
 from nom_negotiate.advisor.utility import table
 
-SHARE: Final = 0.12
-"""Of one's own offers that are drawn at random."""
+SHARES: Final = (0.12, 0.12, 0.12, 0.5)
+"""Of one's own offers that are drawn at random; by game, for what they have heard of us is part of
+what the model looks at."""
 
 
 @dataclass(slots=True)
 class Probe:
-    """One probe: what the model looks at, what it says, and what came of it."""
+    """One probe: what the model looks at, what it says, how it was drawn, and what came of it."""
 
     features: dict[str, float]
     said: float
+    kind: str
     accepted: bool = False
 
 
@@ -40,47 +42,46 @@ class Prober(games.Advised):
         self.probes: list[Probe] = []
         self.probed_last = False
         self.rng = random.Random(random.random())
+        self.share = self.rng.choice(SHARES)
 
     def suggestion(self, state: Any) -> tuple[str, Any, Any]:
         """Return what to do: as the advisor says, or a probe."""
         last = self.scenario.deadline - 1 if self.first else self.scenario.deadline - 2
         late = state.step >= last - 3 and self.rng.random() < 0.3
-        if state.step > last or not (late or self.rng.random() < SHARE):
+        if state.step > last or not (late or self.rng.random() < self.share):
             self.probed_last = False
             return super().suggestion(state)
         self.probed_last = True
         positional, named = self.arguments(state)
         situation = understand(*positional, **named)
         worths = table(situation)
-        price, quantity = self._drawn(situation, worths)
+        kind, (price, quantity) = self._drawn(situation, worths)
         reading = read(situation, worths)
         named_features = acceptance.features(situation, worths, reading, price, quantity)
         try:
             said = acceptance.probability(situation, worths, price, quantity, reading)
         except KeyError:  # while there are no weights for these features yet
             said = 0.5
-        self.probes.append(Probe(named_features, said))
+        self.probes.append(Probe(named_features, said, kind))
         return "counter", price, quantity
 
-    def _drawn(self, situation: Any, worths: Any) -> tuple[float, float]:
-        kind = self.rng.random()
+    def _drawn(self, situation: Any, worths: Any) -> tuple[str, tuple[float, float]]:
+        lot = self.rng.random()
         worth = self.side.worth
-        if kind < 0.35:
-            outcome = self.rng.choice(list(worth))
-        elif kind < 0.55:
+        if lot < 0.35:
+            return "anything", self.rng.choice(list(worth))
+        if lot < 0.55:
             goal = self.rng.random()
-            outcome = self.rng.choice([o for o, w in worth.items() if w >= goal])
-        elif kind < 0.85:
+            return "good for us", self.rng.choice([o for o, w in worth.items() if w >= goal])
+        if lot < 0.85:
             goal = self.rng.random()
             theirs = (self.scenario.seller if self.side.buying else self.scenario.buyer).worth
             drawn = self.rng.sample(list(theirs), min(20, len(theirs)))
-            outcome = min(drawn, key=lambda o: abs(theirs[o] - goal))
-        else:
-            decision = policy.decide(situation, worths)
-            outcome = (decision.price, decision.quantity)
-            if decision.action != "counter":
-                outcome = self.rng.choice(list(worth))
-        return outcome
+            return "good for them", min(drawn, key=lambda o: abs(theirs[o] - goal))
+        decision = policy.decide(situation, worths)
+        if decision.action != "counter":
+            return "anything", self.rng.choice(list(worth))
+        return "advised", (decision.price, decision.quantity)
 
 
 def gather(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.advisor.seat import said
+from tests.advisor.seat import Move, advised, haggle, said
 
 from nom_negotiate.advisor.counterparty import Reading, read
 from nom_negotiate.advisor.situation import Situation, understand
@@ -112,3 +112,27 @@ def test_too_much_is_liked_no_better_than_enough(excess: int) -> None:
     for offers in sellers:
         law = reading(offers).law
         assert law.liking(7, law.target + 50 * excess) <= law.liking(7, law.target) + 1e-9
+
+
+def seller(power: float, seed: int) -> Move:
+    """Return a seller by the clock: at each time it takes or asks for what is worth enough."""
+    rng = random.Random(seed)
+
+    def move(history: list[dict[str, Any]], round_no: int) -> tuple[str, Any, Any]:
+        level = 1 - 0.9 * (round_no / (ROUNDS + 1)) ** power
+        if history and added(history[-1]["price"], history[-1]["quantity"]) >= level:
+            return "accept", history[-1]["price"], history[-1]["quantity"]
+        enough = [(p, q) for p in PRICES for q in QUANTITIES if added(p, q) >= level]
+        return "counter", *rng.choice(sorted(enough, key=lambda o: added(*o))[:3])
+
+    return move
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_of_one_that_goes_by_the_clock_it_gets_nearly_all_there_is(begins: bool, seed: int) -> None:
+    buyer = advised("buyer", 7, 300, ROUNDS, price_grid=PRICES, quantity_grid=QUANTITIES)
+    seats = (buyer, seller(4, seed)) if begins else (seller(4, seed), buyer)
+    deal = haggle(*seats, ROUNDS)
+    assert deal is not None
+    assert (7 - deal[0]) * min(deal[1], 300) >= 0.93 * (7 - 4) * 300

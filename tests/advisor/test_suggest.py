@@ -219,6 +219,18 @@ def test_how_the_history_numbers_its_offers_does_not_matter(shift: int) -> None:
     assert buyer(history, 3, 2)[0] == "counter"
 
 
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_first_mover_may_number_what_it_hears_by_when_it_was_said_or_heard(later: int) -> None:
+    """Who moves first hears in a round what was said in the one before."""
+    history = said(
+        (1, "own", 4, 200),
+        (1 + later, "opponent", 7, 200),
+        (2, "own", 4, 200),
+        (2 + later, "opponent", 6.4, 100),
+    )
+    assert buyer(history, 3, 3)[0] == "counter"
+
+
 def test_after_the_deadline_a_good_offer_is_taken_and_none_is_made() -> None:
     history = said((1, "own", 4, 200), (1, "opponent", 6.0, 200))
     assert buyer(history, 1, 2)[0] == "accept"
@@ -280,7 +292,7 @@ def test_equal_arguments_give_equal_answers() -> None:
 # ------------------------------------------------------------------ two of them
 
 
-@pytest.mark.parametrize("rounds", [2, 5, 20])
+@pytest.mark.parametrize("rounds", [2, 5, 20, 60])
 @pytest.mark.parametrize("overlap", ["0.10", "0.25", "1"])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_two_advisors_with_limits_that_overlap_agree_within_both(
@@ -344,6 +356,24 @@ def test_one_that_moves_only_when_we_move_is_moved(begins: bool) -> None:
     deal = haggle(seat(40), echo(7.0), 40) if begins else haggle(echo(7.0), seat(40), 40)
     assert deal is not None
     assert deal[0] <= 6.0
+
+
+def test_one_that_moves_only_when_we_move_is_not_given_more_than_it_asked_for() -> None:
+    def mild(history: list[dict[str, Any]], round_no: int) -> tuple[str, Any, Any]:
+        heard = {(h["price"], h["quantity"]) for h in history if h["by"] == "opponent"}
+        return "counter", 4.6 if len(heard) == 2 else 7 - len(heard) / 10, 200
+
+    offers: list[float] = []
+
+    def own(history: list[dict[str, Any]], round_no: int) -> tuple[str, Any, Any]:
+        action, price, quantity = buyer(history, 40, round_no)
+        if action == "counter" and any(h["price"] == 4.6 for h in history):
+            offers.append(margin(price, quantity))
+        return action, price, quantity
+
+    haggle(own, mild, 40)
+    assert offers
+    assert min(offers) >= margin(4.6, 200)
 
 
 # ------------------------------------------------------------------ whatever they do
@@ -441,3 +471,30 @@ def test_two_lambdas_of_one_line_over_other_numbers_are_two_utilities(sign: int)
     made = [lambda p, q, end=end: end - p for end in (7.5, 4.6)][::sign]
     answers = {buyer(said((1, "opponent", 5.0, 200)), 1, own_utility=one)[0] for one in made}
     assert answers == {"accept", "counter"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    role=st.sampled_from(["buyer", "seller"]),
+    prices=st.lists(st.integers(1, 19), min_size=2, max_size=40),
+    moves=st.lists(st.sampled_from([5, 10, 20, 40]), min_size=40, max_size=40),
+    deadline=st.integers(1, 40),
+    begins=st.booleans(),
+)
+def test_whatever_was_said_it_never_asks_for_less_than_the_best_it_was_offered(
+    role: str, prices: list[int], moves: list[int], deadline: int, begins: bool
+) -> None:
+    def worth(price: float, quantity: float) -> float:
+        return (10 - price if role == "buyer" else price - 10) * min(quantity, 20)
+
+    history: list[dict[str, Any]] = []
+    for turn, (price, quantity) in enumerate(zip(prices, moves, strict=False)):
+        own = turn % 2 == (0 if begins else 1)
+        history += said((turn // 2 + 1, "own" if own else "opponent", price, quantity))
+    arguments = (role, history, deadline, len(history) // 2 + 1, 10, 20, None)
+    grids: dict[str, Any] = {"price_grid": range(1, 20), "quantity_grid": [5, 10, 20, 40]}
+    answer = suggest(*arguments, own_utility=worth, **grids)
+    assert suggest(*arguments, own_utility=worth, **grids) == answer
+    if answer[0] == "counter":
+        heard = [worth(h["price"], h["quantity"]) for h in history if h["by"] == "opponent"]
+        assert worth(*answer[1:]) >= max([0.0, *heard]) - 1e-6

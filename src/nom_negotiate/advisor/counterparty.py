@@ -43,6 +43,12 @@ it later may mean anything."""
 TICKS: Final = 10
 """Latest offers that a law of time is fitted to, and as many of those before."""
 
+PARTS: Final = (-0.2, 0.0, 0.2, 0.4, 0.6)
+"""Of the grid of prices, where its limit is looked for first."""
+
+SHARES: Final = (0.8, 0.6, 0.4)
+"""Of the quantity of its first offer that it may want."""
+
 FINER: Final = (0.1, 0.05, 0.025)
 """Steps in which a weight or a limit is looked for, after the coarse ones."""
 
@@ -142,12 +148,12 @@ def read(s: Situation, table: Table) -> Reading:
     first = s.received[0]
     start = table.p[0] if s.buying else table.p[-1]
 
-    def summed(weight: float, excess: float = 1.0) -> Taste:
-        return Taste(sign, weight, first.p, span, first.q, reach, excess)
+    def summed(weight: float, excess: float = 1.0, share: float = 1.0) -> Taste:
+        return Taste(sign, weight, first.p, span, share * first.q, reach, excess)
 
-    def multiplied(part: float, excess: float = 0.0) -> Taste:
+    def multiplied(part: float, excess: float = 0.0, share: float = 1.0) -> Taste:
         limit = start + sign * part * span
-        return Taste(sign, None, limit, sign * (first.p - limit), first.q, reach, excess)
+        return Taste(sign, None, limit, sign * (first.p - limit), share * first.q, reach, excess)
 
     # What was said again tells nothing new.
     offers = [first, *(b for a, b in pairwise(s.received) if (a.p, a.q) != (b.p, b.q))][-MOST:]
@@ -175,26 +181,33 @@ def _timed(
     if len(ticks) < ENOUGH:
         return None
     best: tuple[float, Clock, Taste] | None = None
-    around: tuple[Callable[..., Taste], float, float] | None = None
+    around: tuple[Callable[..., Taste], float, float, float] | None = None
 
-    def look(make: Callable[..., Taste], number: float, excess: float) -> None:
+    def look(make: Callable[..., Taste], number: float, excess: float, share: float = 1.0) -> None:
         nonlocal best, around
-        law = make(number, excess)
+        law = make(number, excess, share)
         clock = _clock(law, ticks) if _sound(law) else None
         if clock is not None and (best is None or clock.spread < best[0]):
-            best, around = (clock.spread, clock, law), (make, number, excess)
+            best, around = (clock.spread, clock, law), (make, number, excess, share)
 
     for excess in (1.0, 0.0):
         for weight in (0.3, 0.5, 0.7, 0.9):
             look(summed, weight, excess)
-        for part in (-0.2, 0.0, 0.2, 0.4, 0.6):
+        for part in PARTS:
             look(multiplied, part, excess)
+    # Whom too much costs nothing may have begun with more than it wants.
+    for part in PARTS:
+        for share in SHARES:
+            look(multiplied, part, 0.0, share)
     for step in FINER:
         if around is not None:
-            make, number, excess = around
+            make, number, excess, share = around
             for other in (number - step, number + step):
                 if make is multiplied or 0 < other <= 1:
-                    look(make, other, excess)
+                    look(make, other, excess, share)
+            if share < 1:
+                look(make, number, excess, share - step / 2)
+                look(make, number, excess, share + step / 2)
     if best is None or best[0] > PLAIN:
         return None
     return Reading(best[2], best[1])

@@ -6,7 +6,7 @@ Rules of the room:
   or accepted; nor, without a utility of the caller's own, a price beyond the reservation price.
 - Equal arguments give equal decisions: there is no clock and no randomness.
 - What an own offer has to be worth falls late, and not to nothing: the last offers end where the
-  counterparty last asked, or at a floor that no limit can be read from.
+  counterparty last asked or plainly will ask, or at a floor that no limit can be read from.
 """
 
 from __future__ import annotations
@@ -43,13 +43,15 @@ class Policy:
         floor: where it falls to while nothing better than that could be agreed, as it seems.
         least: the lowest floor: where the counterparty seems to ask for all but this, and for the
             last offer that it can accept.
-        hope: the probability below which that last offer is not chosen by what it promises: there
-            is hardly any hope, so it goes down to the floor instead.
+        hope: the probability that the counterparty takes it, which that last offer must have to be
+            chosen by what it promises; without one, it goes down to the floor.
         margin: how much better than what it last asked for an offer should look to it.
         recent: over how many of its offers "last asked for" is taken.
         trials: how many offers of one's own are at most spent on finding out whether it echoes.
         band: how much worth these trials may give up; the first few, without which nothing is found
             out, `wide`.
+        clock: how much better than what it will ask for at the end an offer should look to it,
+            where that is foretold.
     """
 
     e: float = 0.04
@@ -105,13 +107,13 @@ def decide(
     reading = read(s, table)
     candidates = _candidates(s, table, reading.law)
     floor = _floor(s, candidates, reading, policy, _shift(session_id))
-    target = _target(s, floor, [_worth(s, table, o) for o in s.received], policy)
-    choice = None if s.over else _choose(s, table, candidates, target, floor, policy)
+    heard = max((_worth(s, table, o) for o in s.received), default=0.0)
+    target = _target(s, floor, heard, policy)
+    choice = None if s.over else _choose(s, table, candidates, target, max(floor, heard), policy)
     value = None
     if choice is not None and s.received and s.round == s.last_offer:
-        closing, value = _closing(s, table, candidates, reading, policy)
-        if value >= policy.hope * closing.worth:
-            choice = closing
+        closing, value = _closing(s, table, candidates, reading, max(policy.least, heard), policy)
+        choice = closing or choice
     if offer is not None and offered is not None and offered > NOTHING:
         nothing_follows = s.over or (s.rounds_left == 0 and not s.first)
         wanted = target if choice is None else min(target, choice.worth)
@@ -177,12 +179,12 @@ def _shift(session_id: str | None) -> float:
     return 0.8 + 0.4 * digest[0] / 255
 
 
-def _target(s: Situation, floor: float, received: list[float], policy: Policy) -> float:
-    """Return what an own offer has to be worth now, never less than the best received."""
+def _target(s: Situation, floor: float, heard: float, policy: Policy) -> float:
+    """Return what an own offer has to be worth now, never less than the best that was heard."""
     span = s.last_offer - 1
     t = min(1.0, (s.round - 1) / span) if span > 0 else 1.0
     falling = floor + (1 - floor) * (1.0 - float(t ** (1 / policy.e)))
-    return max([min(1.0, falling), *received])
+    return max(min(1.0, falling), heard)
 
 
 def _choose(
@@ -190,10 +192,10 @@ def _choose(
     table: Table,
     candidates: list[Candidate],
     target: float,
-    floor: float,
+    least: float,
     policy: Policy,
 ) -> Candidate | None:
-    """Return what to offer: of what is worth the target, what they like most.
+    """Return what to offer: of what is worth the target, what they like most; never below `least`.
 
     Before that becomes pressing, a few rounds go on finding out whether they say something new
     when, and only when, one does so oneself. Such a one is answered in its own way: each round
@@ -204,26 +206,30 @@ def _choose(
     enough = [c for c in candidates if c.worth >= target - NOTHING]
     choice = max(enough or candidates, key=_liked if enough else _worthy)
     if _echoes(s):
-        fresh = _fresh(s, table, candidates, floor)
+        fresh = _fresh(s, table, candidates, least)
         return fresh if fresh is not None and fresh.worth < choice.worth else choice
     if s.round % 2 and len(s.made) < min(policy.trials, s.rounds // 3):
         few = len({(o.p, o.q) for o in s.made}) <= SIGNS
         band = policy.wide if few else policy.band
-        return _fresh(s, table, candidates, choice.worth * (1 - band)) or choice
+        return _fresh(s, table, candidates, max(least, choice.worth * (1 - band))) or choice
     return choice
 
 
 def _closing(
-    s: Situation, table: Table, candidates: list[Candidate], reading: Reading, policy: Policy
-) -> tuple[Candidate, float]:
-    """Return the last offer that they can accept, and what is to be expected of it.
+    s: Situation,
+    table: Table,
+    candidates: list[Candidate],
+    reading: Reading,
+    low: float,
+    policy: Policy,
+) -> tuple[Candidate | None, float]:
+    """Return the last offer that they can accept, and the most that is to be expected of any.
 
-    From all but nothing to the best, never less than the best received: what promises most, its
-    worth times the probability that they accept it.
+    From what is worth `low` to the best: of those that they will more likely take than not what
+    promises most, its worth times the probability that they accept it. None if there are none.
     """
-    low = max([policy.least, *(_worth(s, table, o) for o in s.received)])
     top = max(c.worth for c in candidates)
-    best, value = max(candidates, key=_worthy), 0.0
+    best, promised, value = None, 0.0, 0.0
     for step in range(LEVELS):
         level = low + (top - low) * step / (LEVELS - 1)
         choice = max(
@@ -232,9 +238,10 @@ def _closing(
         if choice is None:
             break
         price, quantity = table.p[choice.i], table.q[choice.j]
-        expected = choice.worth * probability(s, table, price, quantity, reading)
-        if expected > value:
-            best, value = choice, expected
+        chance = probability(s, table, price, quantity, reading)
+        value = max(value, choice.worth * chance)
+        if chance >= policy.hope and choice.worth * chance > promised:
+            best, promised = choice, choice.worth * chance
     return best, value
 
 

@@ -191,14 +191,17 @@ def _counts_from_zero(number: int, spoken: list[tuple[bool, Spoken]], made: int)
 def _moves_first(spoken: list[tuple[bool, Spoken]], number: int) -> bool:
     if not spoken:
         return True
+    # At one's turn, the second mover has heard one offer more than it made.
+    surplus = sum(-1 if is_own else 1 for is_own, _ in spoken)
+    began = spoken[0][0]
+    if surplus == (0 if began else 1):
+        return began
+    # Something is missing: see whether what was heard last belongs to this round or to the last.
     own = {offer.round for is_own, offer in spoken if is_own and offer.round >= 0}
     heard = [offer.round for is_own, offer in spoken if not is_own]
     if heard and own.intersection(heard):
-        # Both speak in one round: whoever has spoken in this one already moves first.
         return heard[-1] < number
-    # Numbered otherwise: at one's turn, the second mover has heard one offer more than it made.
-    surplus = sum(-1 if is_own else 1 for is_own, _ in spoken)
-    return surplus <= 0 if surplus in (0, 1) else spoken[0][0]
+    return surplus <= 0 if surplus in (0, 1) else began
 
 
 def _prices(buying: bool, limit: Any, market: Any, seen: list[Spoken]) -> tuple[Any, ...]:
