@@ -50,6 +50,21 @@ def remove_all(watches: Watches) -> None:
         watches._inotify.remove(watched.watch)
 
 
+def tell_that_it_moved(watches: Watches, path: Path) -> None:
+    """Let the kernel tell that a directory has moved, after all that it has to tell."""
+    feed = watches._inotify
+    assert feed is not None
+    [watched] = [each for each in watches.all() if each.path == str(path)]
+    read = feed.read
+
+    def late() -> Iterator[inotify.Heard]:
+        feed.read = read  # type: ignore[method-assign]
+        yield from read()
+        yield inotify.Heard(watched.watch, inotify.SELF_MOVED, "")
+
+    feed.read = late  # type: ignore[method-assign]
+
+
 def throw_away(watches: Watches) -> None:
     """Throw away what the kernel has to tell, and let it say so."""
     feed = watches._inotify

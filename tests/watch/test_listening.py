@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import ALICE, BOB, CAROL, Clock
-from tests.watch.support import ID, TERMS, begin, plain, remove_all, throw_away
+from tests.watch.support import ID, TERMS, begin, plain, remove_all, tell_that_it_moved, throw_away
 
 from nom_negotiate import Desk, FileStore, MemoryStore, Report, Store, StoreError
 from nom_negotiate.poller import run
@@ -254,6 +254,23 @@ def test_a_program_that_rings_no_bell_is_heard_and_one_pass_is_enough(
     assert ear.sleep(LONG_S, never) is True
     assert desk.poll().agreed == [ID]
     # A pass writes, moves and removes, and is not woken by it.
+    assert is_quiet(ear)
+
+
+def test_a_negotiation_that_is_told_to_have_moved_after_it_is_watched_is_heard(
+    desk: Desk, ear: Listening, root: Path
+) -> None:
+    desk.add_party(BOB)
+    space = begin(root)
+    ear.sleep(LONG_S, never)
+    desk.poll()
+    # A rename tells the room first, and the directory itself last: it may be watched by then.
+    tell_that_it_moved(ear._watches, space)
+    while ear.sleep(SHORT_S, never):
+        desk.poll()
+    strike(space)
+    assert ear.sleep(LONG_S, never) is True
+    assert desk.poll().agreed == [ID]
     assert is_quiet(ear)
 
 

@@ -206,7 +206,7 @@ class Listening:
         """Return the ids that a new directory is about."""
         if isinstance(watched, _Room):
             if is_id(heard.name):
-                return self._begin(watched, heard.name, 1 if self._is_ours(heard) else 0)
+                return self._begin(watched.party, heard.name, 1 if self._is_ours(heard) else 0)
         elif isinstance(watched, _Home):
             if heard.name == ACTIVE:
                 self._watches.forget(watched)
@@ -218,8 +218,11 @@ class Listening:
     def _lose(self, watched: Watched) -> set[str]:
         """Go on without a directory that was removed or has another name."""
         self._watches.forget(watched)
-        # Another one may be in its place.
-        if isinstance(watched, _Room):
+        # Another one may be in its place, or this very one: the kernel tells of a rename there
+        # first, and to the directory itself last, when it may be watched already.
+        if isinstance(watched, _Space):
+            return self._begin(watched.place.initiator, watched.place.id, 0)
+        if isinstance(watched, _Home):
             return self._welcome(watched.party)
         if watched is self._teams:
             self._missed = True
@@ -279,7 +282,7 @@ class Listening:
             for name in self._negotiations(room):
                 if self._unwatched:
                     return
-                self._attend(room, name)
+                self._attend(room.party, name)
 
     def _enter(self, party: Address) -> _Room | None:
         """Watch a party's room; where there is none yet, its directory, for it to come."""
@@ -301,19 +304,19 @@ class Listening:
         ids: set[str] = set()
         if room is not None:
             for name in self._negotiations(room):
-                ids |= self._begin(room, name, 0)
+                ids |= self._begin(party, name, 0)
         return ids
 
-    def _begin(self, room: _Room, name: str, told: int) -> set[str]:
+    def _begin(self, party: Address, name: str, told: int) -> set[str]:
         """Watch a namespace that is new; return its id if more is in it than was rung for.
 
         Args:
-            room: in which it is.
+            party: in whose room it is.
             name: its own.
             told: how many states its author rings for.
         """
         # The watch comes before the look: what is written in between is heard.
-        space = self._attend(room, name)
+        space = self._attend(party, name)
         try:
             states = sum(map(_is_state, os.listdir(space.path)))
         except OSError:
@@ -321,8 +324,8 @@ class Listening:
             return set()
         return self._ring(space.place) if states > told else set()
 
-    def _attend(self, room: _Room, name: str) -> _Space:
-        place = Namespace(name, room.party)
+    def _attend(self, party: Address, name: str) -> _Space:
+        place = Namespace(name, party)
         space = _Space(self._layout.namespace(place), place)
         self._watch(space, _WRITTEN | inotify.MOVED_FROM)
         return space
