@@ -80,7 +80,22 @@ def test_whoever_wants_it_to_end_wakes_it(ear: Listening) -> None:
     ending.join()
 
 
-def test_what_a_pass_could_not_finish_does_not_hurry_the_next_one(root: Path, clock: Clock) -> None:
+def waited(ear: Listening, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return for how many seconds the ear waits, each time that it does."""
+    waits: list[float] = []
+    wait = ear._watches.wait
+
+    def noted(timeout_s: float) -> None:
+        waits.append(timeout_s)
+        wait(timeout_s)
+
+    monkeypatch.setattr(ear._watches, "wait", noted)
+    return waits
+
+
+def test_what_a_pass_could_not_finish_does_not_hurry_the_next_one(
+    root: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(outcome: object, store: object) -> str | None:
         raise RuntimeError("no stock list")
 
@@ -94,6 +109,16 @@ def test_what_a_pass_could_not_finish_does_not_hurry_the_next_one(root: Path, cl
     report = desk.poll()
     assert report.unfinished == [deal.id]
     assert ear.sleep(SHORT_S, never, unfinished=report.unfinished) is False
+    # It is tried again after a while, which is longer each time: what was in the way may be gone.
+    waits = waited(ear, monkeypatch)
+    longest = []
+    for _ in range(3):
+        report = desk.poll()
+        assert ear.sleep(LONG_S, never, unfinished=report.unfinished) is False
+        longest.append(max(waits))
+        waits.clear()
+    assert longest[0] < longest[1] < longest[2] < LONG_S / 10
+    monkeypatch.undo()
     # Another poller, which is no wiser, rings for it as well: it is waited with, ever longer.
     for _ in range(3):
         desk.poll()

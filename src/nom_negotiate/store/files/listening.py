@@ -142,6 +142,8 @@ class Listening:
         if passed if busy else late - set(unfinished):
             self._pause_s = FIRST_PAUSE_S
             return True
+        if late and not busy:
+            ends = min(ends, begun + self._next_pause())
         while not is_over() and (remaining := ends - time.monotonic()) > 0:
             if self._missed:
                 remaining = min(remaining, self._make_up_at - time.monotonic())
@@ -151,9 +153,14 @@ class Listening:
                 self._pause_s = FIRST_PAUSE_S
                 return True
             if heard:
-                ends = min(ends, begun + self._pause_s)
-                self._pause_s *= 2
+                ends = min(ends, begun + self._next_pause())
         return False
+
+    def _next_pause(self) -> float:
+        """Return how long a hint is waited with that only says what could not be finished."""
+        pause_s = self._pause_s
+        self._pause_s *= 2
+        return pause_s
 
     def wake(self) -> None:
         """End the sleep. From any thread or signal handler."""
