@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,7 @@ def test_the_data_root_of_another_user_is_refused_for_a_kill_would_leave_what_st
 @contextmanager
 def measuring_in(root: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start a measurement as a process of its own; the block begins while it is at it."""
+    # A job in the background ignores Ctrl-C, and so would what it starts.
     with subprocess.Popen(
         [sys.executable, "-m", "nom_negotiate", "bench", "--data", str(root), *arguments],
         stdout=subprocess.PIPE,
@@ -309,6 +311,7 @@ def measuring_in(root: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]
         stdin=subprocess.DEVNULL,
         text=True,
         env=environment(),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             deadline = time.monotonic() + DEADLINE_S
