@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measured(gathered: Sequence[probes.Probe]) -> dict[str, float]:
+def _measured(gathered: Sequence[probes.Probe]) -> dict[str, float | None]:
     return measured([p.said for p in gathered], [p.accepted for p in gathered])
 
 

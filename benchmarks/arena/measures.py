@@ -8,12 +8,13 @@ from typing import Final
 BINS: Final = 10
 
 
-def measured(said: Sequence[float], came: Sequence[bool]) -> dict[str, float]:
+def measured(said: Sequence[float], came: Sequence[bool]) -> dict[str, float | None]:
     """Return the measures of probabilities beside what came.
 
     Skill is 1 - Brier score / Brier score of always saying the base rate; the calibration error
     is the mean over probes of the distance of a bin's mean probability (ten bins of equal
-    width) to the frequency in it; the area under the curve counts ties as half.
+    width) to the frequency in it; the area under the curve counts ties as half. Where all of
+    them came, or none, there is neither skill nor area: None.
     """
     n = len(said)
     rate = sum(came) / n
@@ -24,12 +25,13 @@ def measured(said: Sequence[float], came: Sequence[bool]) -> dict[str, float]:
             (p, c) for p, c in zip(said, came, strict=True) if min(BINS - 1, int(p * BINS)) == index
         ]
         error += abs(sum(p for p, _ in inside) - sum(c for _, c in inside)) / n
+    both = 0 < rate < 1
     return {
         "probes": n,
         "accepted": round(rate, 4),
-        "brier_skill": round(1 - brier / (rate * (1 - rate)), 4),
+        "brier_skill": round(1 - brier / (rate * (1 - rate)), 4) if both else None,
         "calibration_error": round(error, 4),
-        "auc": round(_area(said, came), 4),
+        "auc": round(_area(said, came), 4) if both else None,
     }
 
 

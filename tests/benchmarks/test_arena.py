@@ -39,3 +39,10 @@ def test_the_base_rate_has_no_skill_and_tells_nothing_apart() -> None:
 def test_a_probability_that_is_off_by_a_tenth_has_that_calibration_error() -> None:
     found = measured([0.6] * 10, [True] * 5 + [False] * 5)
     assert found["calibration_error"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_where_all_came_or_none_there_is_neither_skill_nor_area(came: bool) -> None:
+    found = measured([0.2, 0.4], [came, came])
+    assert (found["brier_skill"], found["auc"]) == (None, None)
+    assert found["calibration_error"] is not None
