@@ -111,7 +111,9 @@ def turn_on(
     """
     if max_rounds is not None and not 0 < max_rounds <= MAX_ROUND:
         raise InputError(
-            "invalid_number", f"max_rounds must be from 1 to {MAX_ROUND}, found {max_rounds}"
+            "invalid_number",
+            f"max_rounds must be from 1 to {MAX_ROUND}, found {max_rounds}",
+            hint="give a whole number of rounds",
         )
     seen = party.negotiation(negotiation_id)
     if not seen.phase.open:

@@ -31,6 +31,7 @@ def test_it_is_turned_on_and_off(nom: Nom, deal: str) -> None:
     }
     assert nom.ok("autopilot", deal, "--as", BOB, "--off").out == f"{deal}  autopilot off\n"
     assert not file.exists()
+    assert "whole number of rounds" in nom("autopilot", deal, "--as", BOB, "--max-rounds", "0").err
     assert nom.json("autopilot", deal, "--as", BOB, "--off") == {
         "id": deal,
         "on": False,

@@ -102,6 +102,7 @@ def test_a_party_that_is_here_already_may_have_another_display_name(nom: Nom) ->
     assert f"{ALICE} (Team Alice)" in nom.ok("ls", "--as", ALICE).out
     refused = nom("init", "--party", ALICE, "--name", "x" * 101)
     assert (refused.status, "display name" in refused.err) == (2, True)
+    assert "say a name" in nom("init", "--party", ALICE, "--name", "").err
     assert f"{ALICE} (Team Alice)" in nom.ok("init").out
 
 

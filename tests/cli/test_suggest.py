@@ -44,6 +44,11 @@ def test_what_one_wants_is_shown_to_oneself_only(nom: Nom, deal: str) -> None:
     assert (said.out, "you have said nothing yet" in said.err) == ("", True)
 
 
+def test_a_target_price_beyond_the_limit_is_refused_with_what_to_do(nom: Nom) -> None:
+    refused = nom("prefs", "set", "C", "--sell", "--as", BOB, *LIMITS, "--target-price", "4")
+    assert (refused.status, "another target price" in refused.err) == (2, True)
+
+
 def test_what_one_wants_can_be_forgotten(nom: Nom, deal: str) -> None:
     nom.ok("prefs", "set", deal[:12], "--as", BOB, *LIMITS)
     assert nom.ok("prefs", "clear", deal, "--as", BOB).out == "forgotten\n"

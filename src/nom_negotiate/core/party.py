@@ -42,6 +42,7 @@ def check_display_name(name: str) -> None:
             "invalid_text",
             f"a display name must have 1 to {MAX_DISPLAY_NAME_CHARS} characters, has"
             f" {len(name.strip())}",
+            hint=None if name.strip() else "say a name, or leave it out",
         )
     bad = next((char for char in name if unicodedata.category(char) in _UNSHOWN), None)
     if bad is not None:

@@ -120,6 +120,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
                 f"target_price must be {least} the reservation price"
                 f" {plain(self.reservation_price)} of a {role},"
                 f" found {plain(self.target_price)}",
+                hint="say another target price, or another reservation price",
             )
 
 
